@@ -1,0 +1,97 @@
+# Postern. `make` builds the programs, `make check` runs what needs no packages beyond the build's.
+#   V=dev (ASan, UBSan) | release | tsan | cov | fuzz     CC=gcc | clang-14     O=build folder
+V ?= dev
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+O ?= build/$(V)-$(notdir $(CC))
+
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes \
+        -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -Wimplicit-fallthrough -Werror
+CPPFLAGS := -I. -D_GNU_SOURCE -DPOSTERN_VERSION='"$(shell cat VERSION)"'
+BASE_CFLAGS := -std=gnu17 -g -fno-common -fno-strict-aliasing $(WARN)
+
+SAN_dev := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
+SAN_cov := -O0 --coverage
+SAN_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+SAN_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -fstack-clash-protection
+LD_release := -pie -Wl,-z,relro,-z,now
+CFLAGS := $(BASE_CFLAGS) $(SAN_$(V))
+LDFLAGS := $(SAN_$(V)) $(LD_$(V))
+
+LIBS_io := -lssl -lcrypto -lunbound -lidn2
+LIBS_store := -lsqlite3
+LIBS_ctl := -ljansson
+LIBS_sys := -lseccomp
+LIBS := $(LIBS_io) $(LIBS_store) $(LIBS_ctl) $(LIBS_sys) -lpthread
+
+PRODUCT := base mail proto policy io store sys ctl gate cli
+srcs = $(sort $(wildcard $(1)/*.c))
+objs = $(patsubst %.c,$(O)/%.o,$(call srcs,$(1)))
+MAINS := gate/main.c cli/main.c
+# What the simulator replaces at link time: the five seams (ARCHITECTURE.md, section 1).
+SEAMS := io/loop_epoll.c io/work.c io/tls.c io/tls_ctx.c io/tls_facts.c io/dns_unbound.c
+
+lib_objs = $(foreach f,$(1),$(filter-out $(patsubst %.c,$(O)/%.o,$(MAINS)),$(call objs,$(f))))
+
+LAYERS_base := base
+LAYERS_mail := base mail
+LAYERS_proto := base mail proto
+LAYERS_policy := base mail policy
+LAYERS_io := base mail proto io
+LAYERS_store := base mail io store
+LAYERS_sys := base sys
+LAYERS_ctl := base ctl
+LAYERS_gate := base mail proto policy io store sys ctl gate
+LAYERS_cli := $(LAYERS_gate) cli
+
+.PHONY: all check unit wire grid store-suite sim-suite tidy purity format fuzz-build clean bench-tools
+all: $(O)/posternd $(O)/postern
+
+$(O)/posternd: $(O)/gate/main.o $(call lib_objs,base mail proto policy io store sys ctl gate)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(O)/postern: $(O)/cli/main.o $(call lib_objs,base mail proto policy io store sys ctl gate cli)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# --- unit tests: one program a folder, test/unit/<folder>/*.c
+UNITS := $(filter $(PRODUCT),$(notdir $(wildcard test/unit/*)))
+define unit_rule
+$(O)/unit_$(1): $(patsubst %.c,$(O)/%.o,$(wildcard test/unit/$(1)/*.c) test/test.c) $(call lib_objs,$(LAYERS_$(1)))
+	$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
+endef
+$(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
+unit: $(patsubst %,$(O)/unit_%,$(UNITS))
+	@tools/run-tests.sh $^
+
+# --- the simulator: the real gate and store over simulated leaves
+SIM_OBJS = $(call objs,sim) $(filter-out $(patsubst %.c,$(O)/%.o,$(SEAMS)),$(call lib_objs,base mail proto policy io store ctl gate))
+$(O)/postern-sim: $(SIM_OBJS)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# --- benchmark tools: load generator and sink
+bench-tools: $(O)/bench-load $(O)/bench-sink
+$(O)/bench-%: $(O)/bench/%.o $(call objs,bench/lib) $(call lib_objs,base)
+	$(CC) $(LDFLAGS) -o $@ $^ -lssl -lcrypto -lpthread
+
+# --- fuzz targets: V=fuzz CC=clang-14
+FUZZERS := $(patsubst fuzz/%.c,%,$(wildcard fuzz/fuzz_*.c))
+$(O)/fuzz_%: $(O)/fuzz/fuzz_%.o $(call lib_objs,base mail proto policy io store ctl gate sys)
+	$(CC) $(LDFLAGS) $(if $(filter fuzz,$(V)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+fuzz-build: $(patsubst %,$(O)/%,$(FUZZERS))
+
+tidy:
+	@tools/tidy.sh
+purity: $(call lib_objs,base mail proto policy)
+	@tools/purity.sh $(O)
+format:
+	@clang-format-14 -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
+
+clean:
+	rm -rf build
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
