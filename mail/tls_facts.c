@@ -1,0 +1,119 @@
+/* One table names every key, for printing and for reading. */
+#include "mail/tls_facts.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "mail/text.h"
+
+enum { BITS_MAX = 65535, ESCAPED = 4, PAIR_BYTES_MAX = 16 };
+
+struct string_key {
+    const char *key;
+    size_t at, max;
+};
+struct flag_key {
+    const char *key;
+    size_t at;
+};
+
+#define AT(member) offsetof(struct tls_facts, member)
+static const struct string_key strings[] = {
+    { "tls", AT(version), 16 },    { "suite", AT(suite), 64 },
+    { "group", AT(group), 64 },    { "sni", AT(sni), 255 },
+    { "spki", AT(spki), 64 },      { "names", AT(names), TLS_FACTS_NAMES_MAX },
+    { "issuer", AT(issuer), 256 }, { "verify", AT(verify), 200 },
+};
+static const struct flag_key flags[] = {
+    { "fs", AT(forward_secret) }, { "resumed", AT(resumed) }, { "cert", AT(peer_cert) },
+    { "chain", AT(chain_ok) },    { "name", AT(name_ok) },
+};
+#undef AT
+STATIC_ASSERT(ESCAPED *(16 + 64 + 64 + 255 + 64 + TLS_FACTS_NAMES_MAX + 256 + 200) +
+                  (COUNTOF(strings) + COUNTOF(flags) + 1) * PAIR_BYTES_MAX <=
+              TLS_FACTS_TEXT_MAX);
+
+void tls_facts_print(const struct tls_facts *f, struct buf *out)
+{
+    if (!f->on) {
+        kv_str(out, "tls", SPAN("none"));
+        return;
+    }
+    for (size_t i = 0; i < COUNTOF(strings); i++) {
+        const void *member = (const char *)f + strings[i].at;
+        struct span s = text_cut(*(const struct span *)member, strings[i].max);
+        if (s.n > 0 || i == 0)
+            kv_str(out, strings[i].key, s);
+    }
+    for (size_t i = 0; i < COUNTOF(flags); i++) {
+        const void *member = (const char *)f + flags[i].at;
+        kv_str(out, flags[i].key, *(const bool *)member ? SPAN("yes") : SPAN("no"));
+    }
+    kv_num(out, "bits", f->bits);
+}
+
+static enum err read_flag(struct span value, bool *ret)
+{
+    bool yes = span_eq(value, SPAN("yes"));
+    if (!yes && !span_eq(value, SPAN("no")))
+        return ERR_SYNTAX;
+    *ret = yes;
+    return ERR_OK;
+}
+
+/* Keeps one pair, if its key is one of ours. */
+static enum err read_pair(struct tls_facts *f, struct span key, struct span value, struct arena *a)
+{
+    for (size_t i = 0; i < COUNTOF(strings); i++)
+        if (span_eq(key, span_z(strings[i].key)))
+            return arena_try_span(a, value, (void *)((char *)f + strings[i].at));
+    for (size_t i = 0; i < COUNTOF(flags); i++)
+        if (span_eq(key, span_z(flags[i].key)))
+            return read_flag(value, (void *)((char *)f + flags[i].at));
+    uint64_t bits = 0;
+    if (!span_eq(key, SPAN("bits")))
+        return ERR_OK;
+    if (span_u64(value, BITS_MAX, &bits) != ERR_OK)
+        return ERR_SYNTAX;
+    f->bits = (int)bits;
+    return ERR_OK;
+}
+
+static enum err read_pairs(struct span s, struct buf *value, struct arena *a, struct tls_facts *f)
+{
+    bool seen = false;
+    struct span key;
+    enum err e;
+    while ((e = kv_next(&s, &key, value)) == ERR_OK) {
+        bool first = span_eq(key, span_z(strings[0].key));
+        if (first && seen)
+            return ERR_SYNTAX;
+        seen = seen || first;
+        TRY(read_pair(f, key, buf_span(value), a));
+    }
+    if (e != ERR_NOT_FOUND)
+        return e;
+    return seen ? ERR_OK : ERR_SYNTAX;
+}
+
+enum err tls_facts_read(struct span s, struct arena *a, struct tls_facts *ret)
+{
+    struct tls_facts f = { .on = false };
+    struct buf value;
+    buf_init(&value, s.n);
+    enum err e = read_pairs(s, &value, a, &f);
+    buf_done(&value);
+    TRY(e);
+    f.on = !span_eq(f.version, SPAN("none"));
+    *ret = f.on ? f : (struct tls_facts){ .on = false };
+    return ERR_OK;
+}
+
+struct tls_facts tls_facts_copy(const struct tls_facts *f, struct arena *a)
+{
+    struct tls_facts copy = *f;
+    for (size_t i = 0; i < COUNTOF(strings); i++) {
+        struct span *s = (void *)((char *)&copy + strings[i].at);
+        *s = arena_span(a, text_cut(*s, strings[i].max));
+    }
+    return copy;
+}
