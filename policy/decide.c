@@ -1,0 +1,239 @@
+#include "policy/decide.h"
+
+static const char *const step_names[] = {
+    [STEP_CONNECT] = "connect",     [STEP_STARTTLS] = "starttls",   [STEP_SEND] = "send",
+    [STEP_PLAINTEXT] = "plaintext", [STEP_NEXT_HOST] = "next-host", [STEP_DEFER] = "defer",
+    [STEP_BOUNCE] = "bounce",
+};
+
+const char *step_name(enum step s)
+{
+    ASSERT((size_t)s < COUNTOF(step_names));
+    return step_names[s];
+}
+
+static struct verdict go(const struct contract *c, enum step step, const char *why)
+{
+    ASSERT(step == STEP_CONNECT || step == STEP_STARTTLS || step == STEP_SEND ||
+           step == STEP_PLAINTEXT);
+    return (struct verdict){ .step = step, .contract = *c, .why = why };
+}
+
+static struct verdict stop(const struct contract *c, enum step step, struct reply reply,
+                           const char *why)
+{
+    ASSERT(step == STEP_NEXT_HOST || step == STEP_DEFER || step == STEP_BOUNCE);
+    ASSERT(step == STEP_BOUNCE ? reply_permanent(&reply) : reply_transient(&reply));
+    return (struct verdict){ .step = step, .contract = *c, .reply = reply, .why = why };
+}
+
+/* --- before any network */
+
+/* Maildir, or LMTP over sockets of this machine only. */
+static bool is_local(const struct route *r)
+{
+    if (r->kind == ROUTE_MAILDIR)
+        return true;
+    for (unsigned i = 0; i < r->n_host; i++) {
+        if (!r->host[i].is_path)
+            return false;
+    }
+    return r->n_host > 0;
+}
+
+struct contract decide_contract(const struct route *r, const struct message_facts *m)
+{
+    struct contract c = contract_join(contract_none(), r->contract);
+    bool local = is_local(r);
+    if (local)
+        c.rules |= RULE_LOCAL;
+    if (m->requiretls && !local) {
+        struct contract asked = contract_none();
+        asked.need = TLS_NEED_ENCRYPT;
+        asked.rules = RULE_REQUIRETLS;
+        c = contract_join(c, asked);
+    }
+    if (c.rules == 0)
+        c.rules = RULE_DEFAULT;
+    return c;
+}
+
+/* --- the list of hosts */
+
+/* Hosts must be better than this; one more than any preference when we are not in the list. */
+static unsigned our_preference(const struct facts *f)
+{
+    unsigned ours = UINT16_MAX + 1u;
+    for (unsigned i = 0; i < f->n_host && !f->configured; i++) {
+        if (f->host[i].is_us && f->host[i].preference < ours)
+            ours = f->host[i].preference;
+    }
+    return ours;
+}
+
+static bool has_address(const struct host_facts *h)
+{
+    return h->is_path || (h->has_ip == TRI_YES && h->n_ip > 0);
+}
+
+const struct host_facts *decide_last_failure(const struct facts *f)
+{
+    for (unsigned i = f->n_host; i-- > 0;) {
+        if (f->host[i].connected != TRI_UNKNOWN)
+            return &f->host[i];
+    }
+    return NULL;
+}
+
+/* All that counts are proven to have no address. */
+static bool all_without_address(const struct facts *f, unsigned ours)
+{
+    for (unsigned i = 0; i < f->n_host; i++) {
+        const struct host_facts *h = &f->host[i];
+        bool proven = !h->is_path && h->has_ip == TRI_NO && h->ip_security != SECURITY_BOGUS;
+        if (h->preference < ours && !proven)
+            return false;
+    }
+    return f->n_host > 0;
+}
+
+static struct reply reply_no_tls(void)
+{
+    return REPLY(450, 4, 4, 317, "TLS is required, and the destination does not offer STARTTLS");
+}
+
+static struct reply reply_handshake(void)
+{
+    return REPLY(450, 4, 4, 317, "TLS is required, and the TLS handshake failed");
+}
+
+static struct reply reply_level(void)
+{
+    return REPLY(450, 4, 4, 317, "The TLS channel is weaker than required");
+}
+
+static struct reply reply_certificate(void)
+{
+    return REPLY(450, 4, 7, 320, "Certificate validation failed");
+}
+
+static struct reply reply_dns(void)
+{
+    return REPLY(451, 4, 4, 3, "DNS lookup failed");
+}
+
+/* Why the host that was tried last did not take the mail. */
+static struct reply reply_last(const struct contract *c, const struct host_facts *h)
+{
+    bool demanded = c->need > TLS_NEED_TRY;
+    if (h->connected != TRI_YES)
+        return REPLY(451, 4, 4, 1, "No host of the destination could be reached");
+    if (h->channel == TRI_NO)
+        return c->need >= TLS_NEED_CHAIN ? reply_certificate() : reply_level();
+    if (demanded && h->handshake == TRI_NO)
+        return reply_handshake();
+    if (demanded && h->starttls_offered == TRI_NO)
+        return reply_no_tls();
+    return REPLY(451, 4, 4, 1, "No host of the destination took the mail");
+}
+
+static struct verdict end_of_list(const struct contract *c, const struct facts *f, unsigned ours)
+{
+    const struct host_facts *h = decide_last_failure(f);
+    if (!f->configured && all_without_address(f, ours))
+        return stop(c, STEP_BOUNCE,
+                    REPLY(550, 5, 4, 4, "No mail host of the domain has an address"),
+                    "every mail host is proven to have no address");
+    if (!h)
+        return stop(c, STEP_DEFER, reply_dns(), "no mail host has an address that is known");
+    return stop(c, STEP_DEFER, reply_last(c, h), "every host was tried and none took the mail");
+}
+
+static struct verdict plan_host(const struct contract *c, const struct host_facts *h, unsigned ours)
+{
+    if (h->preference >= ours)
+        return stop(c, STEP_NEXT_HOST, REPLY(451, 4, 4, 6, "The host is no nearer than we are"),
+                    "we are in the list, and only better preferences than ours count");
+    /* = RFC 4035 5.5: a bogus answer is treated as a failed lookup */
+    if (h->mx_security == SECURITY_BOGUS || (h->ip_security == SECURITY_BOGUS && !h->is_path))
+        return stop(c, STEP_NEXT_HOST, reply_dns(), "DNSSEC says that the answer is forged");
+    if (has_address(h))
+        return go(c, STEP_CONNECT, "the host has an address");
+    if (h->has_ip == TRI_UNKNOWN)
+        return stop(c, STEP_NEXT_HOST, reply_dns(), "the address of the host cannot be told");
+    return stop(c, STEP_NEXT_HOST, REPLY(451, 4, 4, 4, "The host has no address"),
+                "the host has no address");
+}
+
+/* The domain is one that mail can go to at all; else *ret says why not. */
+static bool domain_blocks(const struct contract *c, const struct facts *f, struct verdict *ret)
+{
+    if (f->configured)
+        return false;
+    if (f->domain_exists == TRI_NO)
+        *ret = stop(c, STEP_BOUNCE, REPLY(550, 5, 1, 2, "The domain does not exist"),
+                    "the domain does not exist (NXDOMAIN)");
+    else if (f->null_mx)
+        *ret = stop(c, STEP_BOUNCE, REPLY(556, 5, 1, 10, "The domain accepts no mail"),
+                    "the domain says that it accepts no mail (null MX, RFC 7505)");
+    else if (f->has_mx == TRI_UNKNOWN)
+        *ret = stop(c, STEP_DEFER, reply_dns(),
+                    "MX cannot be looked up, and without it no address may be guessed");
+    else
+        return false;
+    return true;
+}
+
+struct verdict decide_plan(const struct contract *c, const struct facts *f, unsigned i)
+{
+    struct verdict blocked;
+    ASSERT(f->n_host <= FACTS_HOSTS_MAX && i <= f->n_host);
+    if (domain_blocks(c, f, &blocked))
+        return blocked;
+
+    unsigned ours = our_preference(f), usable = 0;
+    for (unsigned k = 0; k < f->n_host; k++)
+        usable += f->host[k].preference < ours;
+    if (f->n_host > 0 && usable == 0)
+        return stop(c, STEP_BOUNCE, REPLY(554, 5, 4, 6, "Mail for the domain loops back to us"),
+                    "we are the best mail host of a domain that is not ours");
+    if (i == f->n_host)
+        return end_of_list(c, f, ours);
+    return plan_host(c, &f->host[i], ours);
+}
+
+/* --- one host */
+
+struct verdict decide_greeted(const struct contract *c, const struct host_facts *h)
+{
+    bool failed = h->handshake == TRI_NO;
+    if (h->starttls_offered == TRI_UNKNOWN)
+        return stop(c, STEP_NEXT_HOST, REPLY(451, 4, 4, 1, "The host did not finish its greeting"),
+                    "the host did not say what it offers");
+    if (h->starttls_offered == TRI_YES && !failed)
+        return go(c, STEP_STARTTLS, "TLS is offered, so it is used");
+    if (c->need == TLS_NEED_TRY)
+        return go(c, STEP_SEND,
+                  failed ? "plaintext: TLS failed at this host and nobody demands it"
+                         : "plaintext: the host offers no TLS and nobody demands it");
+    if (failed)
+        return stop(c, STEP_NEXT_HOST, reply_handshake(), "TLS is demanded and failed");
+    return stop(c, STEP_NEXT_HOST, reply_no_tls(), "TLS is demanded and not offered");
+}
+
+struct verdict decide_secured(const struct contract *c, const struct host_facts *h,
+                              const struct tls_facts *tls)
+{
+    bool on = tls && tls->on && h->handshake != TRI_NO;
+    if (!on && c->need == TLS_NEED_TRY)
+        return go(c, STEP_PLAINTEXT, "TLS failed at this host and nobody demands it");
+    if (!on)
+        return stop(c, STEP_NEXT_HOST, reply_handshake(), "TLS is demanded and failed");
+
+    enum breach breach = contract_judge(c, tls);
+    if (breach == BREACH_NONE)
+        return go(c, STEP_SEND, "the channel is what the contract asks");
+    bool certificate = breach == BREACH_CHAIN || breach == BREACH_NAME;
+    return stop(c, STEP_NEXT_HOST, certificate ? reply_certificate() : reply_level(),
+                contract_breach(c, tls));
+}

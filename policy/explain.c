@@ -1,0 +1,311 @@
+#include "policy/explain.h"
+#include "mail/text.h"
+
+enum { WORDS_BYTES_MAX = 400, INDENT = 12 };
+
+/* --- sentences */
+
+static const struct {
+    unsigned rule;
+    const char *sentence;
+} rule_sentences[] = {
+    { RULE_DEFAULT, "nobody asks for more than an attempt at TLS" },
+    { RULE_ROUTE, "the route asks for it" },
+    { RULE_LOCAL, "the mail stays on this machine: no network is crossed" },
+    { RULE_REQUIRETLS, "the message asks for TLS itself (REQUIRETLS, RFC 8689)" },
+};
+
+static const char *const need_sentences[TLS_NEED_COUNT_] = {
+    [TLS_NEED_TRY] =
+        "TLS is tried first; where there is none, mail goes in clear (not recommended)",
+    [TLS_NEED_ENCRYPT] = "mail passes only through TLS, whatever the certificate; never in clear",
+    [TLS_NEED_CHAIN] = "mail passes only through TLS with a certificate of a trusted root",
+    [TLS_NEED_NAME] = "mail passes only through TLS with a trusted certificate for the host's name",
+};
+
+static const char *const change_sentences[TLS_NEED_COUNT_] = {
+    [TLS_NEED_TRY] =
+        "tls = encrypt in a route for this domain would keep mail out of clear channels",
+    [TLS_NEED_ENCRYPT] =
+        "tls = chain or tls = name in the route would judge the certificate as well",
+    [TLS_NEED_CHAIN] = "tls = name in the route would judge the certificate's names as well",
+    [TLS_NEED_NAME] = "nothing stricter can be asked for",
+};
+
+static const char *const step_sentences[] = {
+    [STEP_CONNECT] = "it is connected to",
+    [STEP_STARTTLS] = "TLS is asked for",
+    [STEP_SEND] = "the mail is sent",
+    [STEP_PLAINTEXT] = "it is asked again, without TLS",
+    [STEP_NEXT_HOST] = "nothing is sent to it",
+    [STEP_DEFER] = "the mail waits",
+    [STEP_BOUNCE] = "the mail goes back to its sender",
+};
+
+/* --- pieces */
+
+/* Other people's words, fit for a line of ours. */
+static void put_words(struct span s, struct buf *out)
+{
+    text_put(text_cut(s, WORDS_BYTES_MAX), "", true, out);
+}
+
+/* Starts a line: a word in the first column, or none. */
+static void put_label(const char *label, struct buf *out)
+{
+    buf_putf(out, "  %-*s", INDENT - 2, label);
+}
+
+static void put_line(const char *label, const char *text, struct buf *out)
+{
+    put_label(label, out);
+    buf_putf(out, "%s\n", text);
+}
+
+static void put_reply(const struct reply *r, struct buf *out)
+{
+    buf_putf(out, "%d %u.%u.%u ", r->code, r->status.class, r->status.subject, r->status.detail);
+    put_words(r->text, out);
+}
+
+/* "if it offers STARTTLS, TLS is asked for (TLS is offered, so it is used)" */
+static void put_verdict(const char *when, const struct verdict *v, struct buf *out)
+{
+    put_label("", out);
+    buf_putf(out, "%s, %s (%s)\n", when, step_sentences[v->step], v->why);
+}
+
+static void put_place(const struct route *r, struct buf *out)
+{
+    if (r->file.n == 0)
+        return;
+    buf_put(out, SPAN(" ("));
+    put_words(r->file, out);
+    buf_putf(out, ":%d)", r->line);
+}
+
+/* --- route and contract */
+
+static void put_route(const struct route *r, struct buf *out)
+{
+    put_label("route", out);
+    if (r->pattern.n == 0) {
+        buf_put(out, SPAN("none is configured: MX of the recipient's domain"));
+    } else {
+        buf_putf(out, "%s for ", route_kind_name(r->kind));
+        put_words(r->pattern, out);
+    }
+    put_place(r, out);
+    buf_put(out, SPAN("\n"));
+}
+
+static void put_contract(const struct contract *c, const struct route *r, struct buf *out)
+{
+    put_label("contract", out);
+    contract_print(c, out);
+    buf_put(out, SPAN("\n"));
+    for (size_t i = 0; i < COUNTOF(rule_sentences); i++) {
+        if (!(c->rules & rule_sentences[i].rule))
+            continue;
+        put_label("", out);
+        buf_putf(out, "%s", rule_sentences[i].sentence);
+        if (rule_sentences[i].rule == RULE_ROUTE)
+            put_place(r, out);
+        buf_put(out, SPAN("\n"));
+    }
+    if (c->need == TLS_NEED_TRY && c->rules == RULE_LOCAL)
+        return;
+    put_line("", need_sentences[c->need], out);
+    if (c->need > TLS_NEED_TRY && c->forward_secret)
+        put_line("", "the cipher suite must have forward secrecy", out);
+    if (c->need > TLS_NEED_TRY && c->floor > CONTRACT_FLOOR_MIN)
+        put_line("", "TLS 1.3 at least", out);
+}
+
+/* --- hosts */
+
+static const char *domain_sentence(const struct facts *f)
+{
+    if (f->configured)
+        return "the route names the hosts";
+    if (f->domain_exists == TRI_NO)
+        return "there is no such domain";
+    if (f->null_mx)
+        return "it has a null MX";
+    if (f->has_mx == TRI_YES)
+        return "it has MX records";
+    if (f->has_mx == TRI_NO)
+        return "it has no MX record, so its own address counts";
+    return "its MX records cannot be looked up";
+}
+
+static void put_domain(const struct facts *f, struct buf *out)
+{
+    put_label("domain", out);
+    put_words(f->domain, out);
+    buf_putf(out, ": %s", domain_sentence(f));
+    if (f->dns_failure.n > 0) {
+        buf_put(out, SPAN(": "));
+        put_words(f->dns_failure, out);
+    }
+    buf_put(out, SPAN("\n"));
+}
+
+static void put_host_name(const struct host_facts *h, unsigned number, struct buf *out)
+{
+    char label[INDENT], text[IP_TEXT_MAX];
+    struct buf b;
+    buf_init(&b, sizeof label - 1);
+    buf_putf(&b, "host %u", number);
+    put_label(buf_z(&b), out);
+    buf_done(&b);
+
+    put_words(h->name, out);
+    if (!h->is_path)
+        buf_putf(out, ", preference %u", h->preference);
+    for (unsigned i = 0; i < h->n_ip; i++)
+        buf_putf(out, "%s%s", i ? " " : ", ", ip_text(&h->ip[i], text));
+    buf_putf(out, "%s\n", h->is_us ? ", which is us" : "");
+}
+
+/* Nothing was tried yet: each way that it may go. */
+static void put_prospects(const struct contract *c, const struct host_facts *h, struct buf *out)
+{
+    struct host_facts then = *h;
+    then.handshake = TRI_UNKNOWN;
+    then.starttls_offered = TRI_YES;
+    struct verdict v = decide_greeted(c, &then);
+    put_verdict("if it offers STARTTLS", &v, out);
+    v = decide_secured(c, &then, NULL);
+    put_verdict("if the handshake fails", &v, out);
+    then.starttls_offered = TRI_NO;
+    v = decide_greeted(c, &then);
+    put_verdict("if it does not offer STARTTLS", &v, out);
+}
+
+static void put_failure(const char *what, struct span failure, struct buf *out)
+{
+    put_label("", out);
+    buf_putf(out, "%s", what);
+    if (failure.n > 0) {
+        buf_put(out, SPAN(": "));
+        put_words(failure, out);
+    }
+    buf_put(out, SPAN("\n"));
+}
+
+/* What follows from all that was learnt of a host by trying; CONNECT: nothing yet. */
+static struct verdict host_verdict(const struct contract *c, const struct facts *f, unsigned i)
+{
+    const struct host_facts *h = &f->host[i];
+    struct verdict v = decide_plan(c, f, i);
+    if (v.step != STEP_CONNECT)
+        return v;
+    if (h->connected == TRI_NO || h->channel == TRI_NO)
+        v.step = STEP_NEXT_HOST;
+    else if (h->handshake == TRI_NO)
+        v = decide_secured(c, h, NULL);
+    else if (h->starttls_offered != TRI_UNKNOWN)
+        v = decide_greeted(c, h);
+    return v;
+}
+
+static void put_outcome(const struct host_facts *h, const struct verdict *v, struct buf *out)
+{
+    if (h->connected == TRI_NO) {
+        put_failure("it could not be reached", h->failure, out);
+        return;
+    }
+    if (h->channel == TRI_NO) {
+        put_failure("its channel broke the contract", h->failure, out);
+        return;
+    }
+    if (h->handshake == TRI_NO)
+        put_failure("the TLS handshake failed", h->failure, out);
+    put_verdict(h->handshake == TRI_NO           ? "so"
+                : h->starttls_offered == TRI_YES ? "it offers STARTTLS"
+                                                 : "it offers no STARTTLS",
+                v, out);
+}
+
+static void put_host(const struct contract *c, const struct facts *f, unsigned i, struct buf *out)
+{
+    const struct host_facts *h = &f->host[i];
+    struct verdict plan = decide_plan(c, f, i), v = host_verdict(c, f, i);
+    put_host_name(h, i + 1, out);
+    if (plan.step == STEP_NEXT_HOST)
+        put_verdict("it is passed over", &plan, out);
+    if (plan.step != STEP_CONNECT)
+        return; /* the domain as a whole is judged: said at the end */
+    if (v.step == STEP_CONNECT)
+        put_prospects(c, h, out);
+    else
+        put_outcome(h, &v, out);
+}
+
+/* What would change the verdict, if that is in anybody's hand here. */
+static void put_change(const struct verdict *v, struct buf *out)
+{
+    bool channel = v->reply.code == 450; /* decide.h: the codes of TLS */
+    if (v->contract.rules & RULE_LOCAL)
+        return;
+    if (!reply_permanent(&v->reply) && !reply_transient(&v->reply))
+        put_line("change", change_sentences[v->contract.need], out);
+    else if (channel)
+        put_line("change", "the destination must meet the contract, or who asks must ask for less",
+                 out);
+}
+
+/* The first host that did not fail yet, or why there is none. */
+static void put_end(const struct contract *c, const struct facts *f, struct buf *out)
+{
+    unsigned i = 0;
+    while (i < f->n_host && host_verdict(c, f, i).step == STEP_NEXT_HOST)
+        i++;
+    struct verdict v = decide_plan(c, f, i);
+    put_label("verdict", out);
+    if (v.step == STEP_CONNECT) {
+        put_words(f->host[i].name, out);
+        buf_put(out, SPAN(" is asked to take the mail\n"));
+    } else {
+        buf_putf(out, "%s (%s): ", step_sentences[v.step], v.why);
+        put_reply(&v.reply, out);
+        buf_put(out, SPAN("\n"));
+    }
+    put_change(&v, out);
+}
+
+static void put_facts(const struct contract *c, const struct facts *f, struct buf *out)
+{
+    put_domain(f, out);
+    for (unsigned i = 0; i < f->n_host; i++)
+        put_host(c, f, i, out);
+    put_end(c, f, out);
+}
+
+static void put_address(struct span address, struct buf *out)
+{
+    buf_put(out, SPAN("<"));
+    put_words(address, out);
+    buf_put(out, SPAN(">"));
+}
+
+void explain_print(const struct explain_input *in, struct buf *out)
+{
+    struct contract c = decide_contract(in->route, &in->message);
+    buf_put(out, SPAN("Mail from "));
+    put_address(in->from, out);
+    buf_put(out, SPAN(" to "));
+    put_address(in->to, out);
+    buf_put(out, SPAN("\n"));
+    put_route(in->route, out);
+    put_contract(&c, in->route, out);
+    if (in->route->kind == ROUTE_MAILDIR) {
+        put_line("verdict", "the mail is written into a Maildir", out);
+        return;
+    }
+    if (in->facts)
+        put_facts(&c, in->facts, out);
+    else
+        put_line("verdict", "the hosts were not looked up", out);
+}

@@ -1,0 +1,301 @@
+#include "policy/facts.h"
+#include "base/enc.h"
+#include "base/why.h"
+#include <inttypes.h>
+
+static const char *const tri_names[] = {
+    [TRI_UNKNOWN] = "unknown",
+    [TRI_NO] = "no",
+    [TRI_YES] = "yes",
+};
+
+static const char *const security_names[] = {
+    [SECURITY_UNKNOWN] = "unknown",
+    [SECURITY_INSECURE] = "insecure",
+    [SECURITY_SECURE] = "secure",
+    [SECURITY_BOGUS] = "bogus",
+};
+
+enum kind { KIND_TEXT, KIND_TIME, KIND_PREFERENCE, KIND_FLAG, KIND_TRI, KIND_SECURITY, KIND_IPS };
+
+/* One key of a line: printed and read from the same row, so that the two cannot differ. */
+struct field {
+    const char *key;
+    enum kind kind;
+    size_t offset; /* in struct facts or struct host_facts */
+};
+
+#define FACT(key, kind, member)                                                                    \
+    {                                                                                              \
+        key, kind, offsetof(struct facts, member)                                                  \
+    }
+#define HOST(key, kind, member)                                                                    \
+    {                                                                                              \
+        key, kind, offsetof(struct host_facts, member)                                             \
+    }
+
+static const struct field facts_field[] = {
+    FACT("domain", KIND_TEXT, domain),         FACT("now", KIND_TIME, now_ms),
+    FACT("configured", KIND_FLAG, configured), FACT("mx", KIND_TRI, has_mx),
+    FACT("null-mx", KIND_FLAG, null_mx),       FACT("exists", KIND_TRI, domain_exists),
+    FACT("failure", KIND_TEXT, dns_failure),   FACT("expires", KIND_TIME, expires_ms),
+};
+
+static const struct field host_field[] = {
+    HOST("host", KIND_TEXT, name),
+    HOST("preference", KIND_PREFERENCE, preference),
+    { "ip", KIND_IPS, 0 }, /* ip[] and n_ip */
+    HOST("has-ip", KIND_TRI, has_ip),
+    HOST("mx-security", KIND_SECURITY, mx_security),
+    HOST("ip-security", KIND_SECURITY, ip_security),
+    HOST("us", KIND_FLAG, is_us),
+    HOST("path", KIND_FLAG, is_path),
+    HOST("connected", KIND_TRI, connected),
+    HOST("starttls", KIND_TRI, starttls_offered),
+    HOST("handshake", KIND_TRI, handshake),
+    HOST("channel", KIND_TRI, channel),
+    HOST("failure", KIND_TEXT, failure),
+};
+
+const char *tri_name(enum tri t)
+{
+    ASSERT((size_t)t < COUNTOF(tri_names));
+    return tri_names[t];
+}
+
+/* --- printing */
+
+static void put_text(struct span s, struct buf *out)
+{
+    s.n = s.n < FACTS_STRING_MAX ? s.n : FACTS_STRING_MAX;
+    enum err e = enc_xtext(s, out);
+    ASSERT(e == ERR_OK); /* out has FACTS_TEXT_MAX */
+}
+
+static void put_ips(const struct host_facts *h, struct buf *out)
+{
+    char text[IP_TEXT_MAX];
+    ASSERT(h->n_ip <= FACTS_IPS_MAX);
+    for (unsigned i = 0; i < h->n_ip; i++) {
+        const struct ip *ip = &h->ip[i];
+        ASSERT(ip->family == IP_V4 || ip->family == IP_V6);
+        buf_putf(out, "%s%s", i ? "," : "", ip->port ? ip_port_text(ip, text) : ip_text(ip, text));
+    }
+}
+
+static void put_value(enum kind kind, const void *value, struct buf *out)
+{
+    enum security security;
+    switch (kind) {
+    case KIND_TEXT:
+        put_text(*(const struct span *)value, out);
+        return;
+    case KIND_TIME:
+        buf_putf(out, "%" PRId64, *(const int64_t *)value);
+        return;
+    case KIND_PREFERENCE:
+        buf_putf(out, "%u", *(const uint16_t *)value);
+        return;
+    case KIND_FLAG:
+        buf_putf(out, "%s", *(const bool *)value ? "yes" : "no");
+        return;
+    case KIND_TRI:
+        buf_putf(out, "%s", tri_name(*(const enum tri *)value));
+        return;
+    case KIND_SECURITY:
+        security = *(const enum security *)value;
+        ASSERT((size_t)security < COUNTOF(security_names));
+        buf_putf(out, "%s", security_names[security]);
+        return;
+    case KIND_IPS:
+        break;
+    }
+    ASSERT(kind == KIND_IPS);
+    put_ips(value, out);
+}
+
+static void put_line(const struct field *field, size_t n, const void *base, struct buf *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        buf_putf(out, "%s%s=", i ? " " : "", field[i].key);
+        put_value(field[i].kind, (const char *)base + field[i].offset, out);
+    }
+    buf_put(out, SPAN("\n"));
+}
+
+void facts_print(const struct facts *f, struct buf *out)
+{
+    ASSERT(f->n_host <= FACTS_HOSTS_MAX);
+    put_line(facts_field, COUNTOF(facts_field), f, out);
+    for (unsigned i = 0; i < f->n_host; i++)
+        put_line(host_field, COUNTOF(host_field), &f->host[i], out);
+}
+
+/* --- reading */
+
+static enum err read_text(struct span s, struct arena *a, struct span *ret)
+{
+    struct buf plain;
+    buf_init(&plain, s.n);
+    enum err e = dec_xtext(s, &plain);
+    if (e == ERR_OK)
+        e = arena_try_span(a, buf_span(&plain), ret);
+    buf_done(&plain);
+    return e;
+}
+
+static enum err read_time(struct span s, int64_t *ret)
+{
+    bool negative = span_starts(s, SPAN("-"));
+    uint64_t n, max = (uint64_t)INT64_MAX + negative;
+    if (span_u64(span_tail(s, negative), max, &n) != ERR_OK)
+        return ERR_SYNTAX;
+    *ret = (int64_t)(negative ? 0 - n : n);
+    return ERR_OK;
+}
+
+static enum err read_preference(struct span s, uint16_t *ret)
+{
+    uint64_t n;
+    if (span_u64(s, UINT16_MAX, &n) != ERR_OK)
+        return ERR_SYNTAX;
+    *ret = (uint16_t)n;
+    return ERR_OK;
+}
+
+/* Which of the names it is. */
+static enum err read_name(struct span s, const char *const *names, unsigned n, unsigned *ret)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (!span_eq(s, span_z(names[i])))
+            continue;
+        *ret = i;
+        return ERR_OK;
+    }
+    return ERR_SYNTAX;
+}
+
+static enum err read_ips(struct span s, struct host_facts *ret)
+{
+    while (s.n > 0) {
+        struct ip ip;
+        struct span one = span_cut(&s, ',');
+        if (ret->n_ip == FACTS_IPS_MAX)
+            return ERR_TOO_BIG;
+        if (ip_parse(one, &ip) != ERR_OK)
+            TRY(ip_parse_port(one, 0, &ip));
+        ret->ip[ret->n_ip++] = ip;
+    }
+    return ERR_OK;
+}
+
+static enum err read_value(enum kind kind, struct span s, struct arena *a, void *ret)
+{
+    unsigned i = 0;
+    switch (kind) {
+    case KIND_TEXT:
+        return read_text(s, a, ret);
+    case KIND_TIME:
+        return read_time(s, ret);
+    case KIND_PREFERENCE:
+        return read_preference(s, ret);
+    case KIND_FLAG:
+        TRY(read_name(s, tri_names + TRI_NO, 2, &i));
+        *(bool *)ret = i > 0;
+        return ERR_OK;
+    case KIND_TRI:
+        TRY(read_name(s, tri_names, COUNTOF(tri_names), &i));
+        *(enum tri *)ret = (enum tri)i;
+        return ERR_OK;
+    case KIND_SECURITY:
+        TRY(read_name(s, security_names, COUNTOF(security_names), &i));
+        *(enum security *)ret = (enum security)i;
+        return ERR_OK;
+    case KIND_IPS:
+        break;
+    }
+    ASSERT(kind == KIND_IPS);
+    return read_ips(s, ret);
+}
+
+static const struct field *find_field(const struct field *field, size_t n, struct span key)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (span_eq(key, span_z(field[i].key)))
+            return &field[i];
+    }
+    return NULL;
+}
+
+/* Reads key=value pairs into base. Each key at most once: two values cannot both be true. */
+static enum err read_line(struct span line, const struct field *field, size_t n, struct arena *a,
+                          void *base, struct why *why)
+{
+    unsigned seen = 0;
+    while (line.n > 0) {
+        struct span value = span_cut(&line, ' ');
+        if (value.n == 0)
+            continue;
+        struct span key = span_cut(&value, '=');
+        const struct field *f = find_field(field, n, key);
+        int shown = key.n < 40 ? (int)key.n : 40;
+        if (!f || seen & 1u << (f - field)) {
+            why_set(why, "%.*s: %s", shown, key.p, f ? "given twice" : "no such key here");
+            return ERR_SYNTAX;
+        }
+        seen |= 1u << (f - field);
+        enum err e = read_value(f->kind, value, a, (char *)base + f->offset);
+        if (e != ERR_OK) {
+            why_set(why, "%s: %s", f->key, e == ERR_SYNTAX ? "not a value for it" : "too much");
+            return e;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err read_host(struct span line, struct arena *a, struct facts *f, struct why *why)
+{
+    if (f->n_host == FACTS_HOSTS_MAX) {
+        why_set(why, "more than %d hosts", FACTS_HOSTS_MAX);
+        return ERR_TOO_BIG;
+    }
+    return read_line(line, host_field, COUNTOF(host_field), a, &f->host[f->n_host++], why);
+}
+
+static enum err read_any(struct span line, struct arena *a, struct facts *f, bool *seen_domain,
+                         struct why *why)
+{
+    if (line.n == 0 || line.p[0] == '#')
+        return ERR_OK;
+    if (span_starts(line, SPAN("host=")))
+        return read_host(line, a, f, why);
+    if (!span_starts(line, SPAN("domain=")) || *seen_domain) {
+        why_set(why,
+                *seen_domain ? "a line starts with host=" : "a line starts with domain= or host=");
+        return ERR_SYNTAX;
+    }
+    *seen_domain = true;
+    return read_line(line, facts_field, COUNTOF(facts_field), a, f, why);
+}
+
+enum err facts_read(struct span text, struct arena *a, struct facts *ret, struct why *why)
+{
+    struct facts f = { 0 };
+    bool seen_domain = false;
+    for (unsigned number = 1; text.n > 0; number++) {
+        struct span line = span_cut(&text, '\n');
+        line.n -= line.n > 0 && line.p[line.n - 1] == '\r';
+        line = span_trim(line);
+        enum err e = read_any(line, a, &f, &seen_domain, why);
+        if (e != ERR_OK) {
+            why_prefix(why, "line %u", number);
+            return e;
+        }
+    }
+    if (!seen_domain) {
+        why_set(why, "no line starts with domain=");
+        return ERR_SYNTAX;
+    }
+    *ret = f;
+    return ERR_OK;
+}
