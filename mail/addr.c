@@ -268,3 +268,20 @@ enum err addr_unquote_local(struct span local, struct buf *out)
     }
     return ERR_OK;
 }
+
+void *domain_map_get(const struct map *m, struct span domain)
+{
+    char key[2 + DOMAIN_BYTES_MAX] = "*.";
+    if (domain.n > 0 && domain.p[domain.n - 1] == '.')
+        domain.n--;
+    void *ret = map_get(m, domain);
+    if (domain.n > DOMAIN_BYTES_MAX || domain_is_literal(domain))
+        return ret;
+    while (!ret && span_find(domain, '.') < domain.n) {
+        span_cut(&domain, '.');
+        if (domain.n > 0)
+            memcpy(key + 2, domain.p, domain.n);
+        ret = map_get(m, span_of(key, 2 + domain.n));
+    }
+    return ret;
+}

@@ -7,6 +7,7 @@
 #define MAIL_ADDR_H
 
 #include "base/buf.h"
+#include "base/map.h"
 
 enum { ADDR_BYTES_MAX = 512, ADDR_LOCAL_MAX = 64 * 4, DOMAIN_BYTES_MAX = 255 };
 
@@ -34,6 +35,10 @@ bool domain_is_literal(struct span d);
 bool domain_eq(struct span a, struct span b);
 /* `pattern` is "name", or "*.name" which covers any depth below name but not name itself. */
 bool domain_match(struct span pattern, struct span d);
+
+/* The value of the domain in a map of lower-case names: its own entry, else that of the longest
+ * "*.suffix" above it, else NULL. A trailing dot does not count; literals match only exactly. */
+void *domain_map_get(const struct map *m, struct span domain);
 
 /* The local part without quotes and backslashes, for mailbox names. */
 MUST_USE enum err addr_unquote_local(struct span local, struct buf *out);

@@ -28,11 +28,9 @@ bool relay_network_too_wide(const struct ip_net *net)
 
 static bool is_local(const struct relay_config *c, struct span domain)
 {
-    if (domain.n > 0 && domain.p[domain.n - 1] == '.')
-        domain.n--;
     if (domain.n == 0 || domain_eq(domain, c->hostname))
         return c->hostname.n > 0;
-    return c->local && map_get(c->local, domain);
+    return c->local && domain_map_get(c->local, domain);
 }
 
 /* A network that should have been refused at load does not count here either. */

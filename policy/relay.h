@@ -9,7 +9,7 @@
 #include "mail/reply.h"
 
 struct relay_config {
-    struct map *local; /* lower-case A-label domain -> any non-NULL */
+    struct map *local; /* lower-case A-label domain, or "*.suffix" -> any non-NULL */
     const struct ip_net *network;
     unsigned n_network;
     struct span hostname; /* ours: mail to postmaster without domain, and to [our address] */

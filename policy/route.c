@@ -63,30 +63,9 @@ void route_table_done(struct route_table *t)
     t->n_route = 0;
 }
 
-/* The route of the longest "*.suffix" above the domain, or NULL. */
-static struct route *find_wildcard(const struct route_table *t, struct span domain)
-{
-    char key[2 + DOMAIN_BYTES_MAX] = "*.";
-    if (domain.n > DOMAIN_BYTES_MAX)
-        return NULL;
-    while (span_find(domain, '.') < domain.n) {
-        span_cut(&domain, '.');
-        if (domain.n > 0)
-            memcpy(key + 2, domain.p, domain.n);
-        struct route *r = map_get(&t->exact, span_of(key, 2 + domain.n));
-        if (r)
-            return r;
-    }
-    return NULL;
-}
-
 const struct route *route_find(const struct route_table *t, struct span domain)
 {
-    if (domain.n > 0 && domain.p[domain.n - 1] == '.')
-        domain.n--;
-    struct route *r = map_get(&t->exact, domain);
-    if (!r && !domain_is_literal(domain))
-        r = find_wildcard(t, domain);
+    const struct route *r = domain_map_get(&t->exact, domain);
     if (!r)
         r = t->fallback;
     return r ? r : &t->mx_default;

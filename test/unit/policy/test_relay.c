@@ -119,6 +119,22 @@ TEST(t_open_relay_table)
 }
 
 /* Not configured is closed. */
+TEST(wildcard_domains_are_local_below_the_name_only)
+{
+    struct hash_key key = { { 1, 2 } };
+    struct map local;
+    map_init(&local, &key);
+    map_put(&local, SPAN("*.ours.example"), &local);
+    struct relay_config c = { &local, NULL, 0, SPAN("mx.other.example") };
+    struct ip client = { IP_V4, 0, { 203, 0, 113, 9 } };
+    CHECK_NUM(relay_decide(&c, &client, SPAN("a.ours.example")), RELAY_LOCAL);
+    CHECK_NUM(relay_decide(&c, &client, SPAN("a.b.ours.example")), RELAY_LOCAL);
+    CHECK_NUM(relay_decide(&c, &client, SPAN("ours.example")), RELAY_DENIED);
+    CHECK_NUM(relay_decide(&c, &client, SPAN("notours.example")), RELAY_DENIED);
+    CHECK_NUM(relay_decide(&c, &client, SPAN("*.ours.example.evil.example")), RELAY_DENIED);
+    map_done(&local);
+}
+
 TEST(t_open_relay_empty_configuration)
 {
     struct relay_config c = { 0 };
@@ -166,6 +182,8 @@ static const char *const some_domains[] = {
     "*.ours.example",
     "*",
 };
+
+enum { WILDCARD = 12 }; /* "*.ours.example" above */
 
 /* Is each of the first `bits` bits the same? Written bit by bit on purpose. */
 static bool naive_in(const struct ip_net *net, const struct ip *ip)
@@ -224,6 +242,7 @@ static void try_config(struct rng *rng)
             listed |= naive_in(&nets[i], &client) && !relay_network_too_wide(&nets[i]);
         /* "ours.example." is "ours.example" */
         bool is_ours = strcmp(some_domains[d], "ours.example.") == 0 ? ours[0] : ours[d];
+        is_ours |= ours[WILDCARD] && span_ends_nocase(span_z(some_domains[d]), SPAN(".ours.example"));
         CHECK_NUM(relay_decide(&c, &client, span_z(some_domains[d])), is_ours  ? RELAY_LOCAL
                                                                       : listed ? RELAY_NETWORK
                                                                                : RELAY_DENIED);
