@@ -1,6 +1,7 @@
 # Postern. `make` builds the programs, `make check` runs what needs no packages beyond the build's.
 #   V=dev (ASan, UBSan) | release | tsan | cov | fuzz     CC=gcc | clang-14     O=build folder
 V ?= dev
+Q := $(if $(VERBOSE),,@)
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -14,7 +15,7 @@ BASE_CFLAGS := -std=gnu17 -g -fno-common -fno-strict-aliasing $(WARN)
 SAN_dev := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SAN_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
 SAN_cov := -O0 --coverage
-SAN_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+SAN_fuzz := -Wno-string-conversion -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 SAN_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -fstack-clash-protection
 LD_release := -pie -Wl,-z,relro,-z,now
 CFLAGS := $(BASE_CFLAGS) $(SAN_$(V))
@@ -41,7 +42,7 @@ LAYERS_proto := base mail proto
 LAYERS_policy := base mail policy
 LAYERS_io := base mail proto io
 LAYERS_store := base mail io store
-LAYERS_sys := base sys
+LAYERS_sys := base mail sys
 LAYERS_ctl := base ctl
 LAYERS_gate := base mail proto policy io store sys ctl gate
 LAYERS_cli := $(LAYERS_gate) cli
@@ -50,19 +51,19 @@ LAYERS_cli := $(LAYERS_gate) cli
 all: $(O)/posternd $(O)/postern
 
 $(O)/posternd: $(O)/gate/main.o $(call lib_objs,base mail proto policy io store sys ctl gate)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(O)/postern: $(O)/cli/main.o $(call lib_objs,base mail proto policy io store sys ctl gate cli)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # --- unit tests: one program a folder, test/unit/<folder>/*.c
 UNITS := $(filter $(PRODUCT),$(notdir $(wildcard test/unit/*)))
 define unit_rule
-$(O)/unit_$(1): $(patsubst %.c,$(O)/%.o,$(wildcard test/unit/$(1)/*.c) test/test.c) $(call lib_objs,$(LAYERS_$(1)))
-	$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
+$(O)/unit_$(1): $(patsubst %.c,$(O)/%.o,$(wildcard test/unit/$(1)/*.c) test/test.c test/golden.c) $(call lib_objs,$(LAYERS_$(1)))
+	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
 endef
 $(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
 unit: $(patsubst %,$(O)/unit_%,$(UNITS))
@@ -71,17 +72,19 @@ unit: $(patsubst %,$(O)/unit_%,$(UNITS))
 # --- the simulator: the real gate and store over simulated leaves
 SIM_OBJS = $(call objs,sim) $(filter-out $(patsubst %.c,$(O)/%.o,$(SEAMS)),$(call lib_objs,base mail proto policy io store ctl gate))
 $(O)/postern-sim: $(SIM_OBJS)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # --- benchmark tools: load generator and sink
-bench-tools: $(O)/bench-load $(O)/bench-sink
+bench-tools: $(O)/bench-load $(O)/bench-sink $(O)/bench-fill
+$(O)/bench-fill: $(O)/bench/fill.o $(call lib_objs,base mail io store)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(O)/bench-%: $(O)/bench/%.o $(call objs,bench/lib) $(call lib_objs,base)
-	$(CC) $(LDFLAGS) -o $@ $^ -lssl -lcrypto -lpthread
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lssl -lcrypto -lpthread
 
 # --- fuzz targets: V=fuzz CC=clang-14
 FUZZERS := $(patsubst fuzz/%.c,%,$(wildcard fuzz/fuzz_*.c))
 $(O)/fuzz_%: $(O)/fuzz/fuzz_%.o $(call lib_objs,base mail proto policy io store ctl gate sys)
-	$(CC) $(LDFLAGS) $(if $(filter fuzz,$(V)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) $(if $(filter fuzz,$(V)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 fuzz-build: $(patsubst %,$(O)/%,$(FUZZERS))
 
 tidy:

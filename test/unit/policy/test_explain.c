@@ -3,7 +3,7 @@
 #include "base/why.h"
 #include "policy/explain.h"
 #include "test/test.h"
-#include "test/unit/policy/golden.h"
+#include "test/golden.h"
 
 static struct route_host smart_host = { .name = SPAN("smart.example.net"), .port = 25 };
 static struct route_host socket_host = { .name = SPAN("/run/lmtp"), .is_path = true };

@@ -3,7 +3,7 @@
  * golden.h says how the file is written anew. */
 #include "policy/decide.h"
 #include "test/test.h"
-#include "test/unit/policy/golden.h"
+#include "test/golden.h"
 
 enum shake { SHAKE_NONE, SHAKE_FAILED, SHAKE_12, SHAKE_12_FS, SHAKE_13, SHAKE_COUNT_ };
 

@@ -1,4 +1,4 @@
-#include "test/unit/policy/golden.h"
+#include "test/golden.h"
 #include "test/test.h"
 #include <stdio.h>
 

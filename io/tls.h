@@ -1,0 +1,91 @@
+/* tls.h - the TLS engine over memory: ciphertext in, ciphertext out, no sockets.
+ *
+ * A seam: tls.c, tls_ctx.c and tls_facts.c (OpenSSL) or sim/tls_sim.c. Contexts are immutable parts
+ * of a configuration snapshot and counted: a session keeps its context alive over a reload.
+ *
+ * Fixed for everyone: floor TLS 1.2, 1.3 preferred, the server's order of suites, forward-secret
+ * AEAD suites only, renegotiation, compression and 0-RTT off. The named profile "legacy" adds the
+ * CBC and non-forward-secret suites of the published list (docs/tls.md) and nothing else. Tickets
+ * (T-24): a ticket is accepted only where it was made: the key is derived from the secret of the
+ * moment and a binding of listener, identity and configuration; no ticket state is on disk.
+ */
+#ifndef IO_TLS_H
+#define IO_TLS_H
+
+#include "base/buf.h"
+#include "base/why.h"
+#include "mail/tls_facts.h"
+
+enum tls_profile { TLS_PROFILE_DEFAULT, TLS_PROFILE_LEGACY };
+
+/* A certificate chain and its key, PEM. */
+struct tls_identity {
+    struct span file; /* for messages */
+    struct span chain_pem, key_pem;
+};
+
+/* Which identities to use for a name. name: "mx.example.org", "*.example.org" (one label), or empty
+ * for the default, which also answers unknown names. ECDSA and RSA stand side by side. */
+struct tls_site {
+    struct span name;
+    const struct tls_identity *identity;
+    unsigned n_identity;
+};
+
+struct tls_server_config {
+    enum tls_profile profile;
+    const struct tls_site *site;
+    unsigned n_site;
+    struct span client_ca_pem;    /* anchors to judge client certificates with; empty: system's */
+    bool ask_client_cert;         /* ask, never demand: what it means is policy's business */
+    uint8_t ticket_secret[2][32]; /* now and before; all zero: no tickets */
+    struct span binding;          /* goes into the ticket keys: digest of the configuration */
+    bool alpn_smtp;               /* implicit TLS: an ALPN offer without "smtp" is refused (T-50) */
+};
+
+struct tls_client_config {
+    enum tls_profile profile;
+    struct span ca_pem; /* empty: the system's store */
+};
+
+struct tls_server;
+struct tls_client;
+
+/* ERR_SYNTAX: a bad certificate or key, or they do not match: why names the file and remedy. */
+MUST_USE enum err tls_server_new(const struct tls_server_config *config, struct tls_server **ret,
+                                 struct why *why);
+void tls_server_unref(struct tls_server *s);
+MUST_USE enum err tls_client_new(const struct tls_client_config *config, struct tls_client **ret,
+                                 struct why *why);
+void tls_client_unref(struct tls_client *c);
+
+struct tls;
+
+/* listener: which listener it came by, part of the ticket binding. now_ms: wall. */
+struct tls *tls_accept(struct tls_server *s, struct span listener, int64_t now_ms);
+/* server_name: SNI and the name that name_ok is judged by (an A-label host; empty: none).
+ * reuse_key: sessions are resumed only under the same key: it holds the contract's digest, the
+ * host and the port. */
+struct tls *tls_connect(struct tls_client *c, struct span server_name, struct span reuse_key,
+                        int64_t now_ms);
+void tls_free(struct tls *t);
+
+/* All of these eat ciphertext from *in and append ciphertext to out. */
+
+/* ERR_OK: done, tls_facts is known. ERR_AGAIN. ERR_REFUSED: it failed; why has the alert's or
+ * library's words; out may hold an alert to send. ERR_TOO_BIG: the peer sent more than a handshake
+ * may. */
+MUST_USE enum err tls_handshake(struct tls *t, struct span *in, struct buf *out, struct why *why);
+/* ERR_OK with *ret_n > 0; ERR_AGAIN; ERR_CLOSED: close_notify came; ERR_IO: broken stream, or more
+ * records without data, key updates or tickets than a peer needs (T-05, T-07). */
+MUST_USE enum err tls_read(struct tls *t, struct span *in, struct buf *out, char *p, size_t cap,
+                           size_t *ret_n);
+/* Encrypts all of plain, or nothing: ERR_TOO_BIG when out has no room; ERR_IO. */
+MUST_USE enum err tls_write(struct tls *t, struct span plain, struct buf *out);
+/* Appends close_notify. */
+void tls_close(struct tls *t, struct buf *out);
+
+/* Valid until tls_free. */
+const struct tls_facts *tls_facts(const struct tls *t);
+
+#endif
