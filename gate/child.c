@@ -1,0 +1,231 @@
+/* A worker process: takes what the supervisor hands it, gives up what it must not have, works. */
+#include "gate/boot.h"
+
+#include "base/log.h"
+#include "sys/channel.h"
+#include "sys/sandbox.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { EXIT_WELL = 0, EXIT_BROKEN = 1, EXIT_CONFIG = 78 };
+enum { PATHS_MAX = 64 };
+
+struct child {
+    struct boot_message boot;
+    int fd[CHANNEL_FDS_MAX];
+    unsigned n_fd;
+    struct worker *worker;
+    struct worker_boot wb;
+    struct watch *channel;
+    char shard_path[SHARD_PATH_MAX];
+};
+
+const char *boot_shard_path(struct span data, unsigned shard, char ret[static SHARD_PATH_MAX])
+{
+    (void)snprintf(ret, SHARD_PATH_MAX, "%.*s/queue/shard-%04u.db", SPAN_ARG(data), shard);
+    return ret;
+}
+
+static int child_fails(const char *what, const struct why *why)
+{
+    log_begin(LOG_ALARM, "worker.failed");
+    log_z("what", what);
+    log_z("why", why->text);
+    log_end();
+    log_flush();
+    return EXIT_BROKEN;
+}
+
+/* The configuration out of a bundle's descriptor, which is closed. */
+static enum err load_bundle(int fd, const struct boot_message *m, struct config **ret,
+                            struct why *why)
+{
+    size_t n;
+    void *p = shared_map(fd, false, &n);
+    close(fd);
+    if (!p) {
+        why_set(why, "the bundle cannot be mapped");
+        return ERR_IO;
+    }
+    struct bundle_view view;
+    struct config_source source = config_source_bundle(&view, span_of(p, n));
+    enum err e = config_load(span_z(m->config_path), &source, &m->config, ret, why);
+    (void)munmap(p, n);
+    return e;
+}
+
+/* The part of a Maildir template before its first placeholder's folder. */
+static struct span maildir_root(struct span pattern)
+{
+    size_t brace = span_find(pattern, '{');
+    struct span head = span_head(pattern, brace);
+    size_t slash = span_rfind(head, '/');
+    return span_head(head, slash < head.n ? slash : 0);
+}
+
+static void allow_path(struct arena *a, struct sandbox_path *paths, unsigned *n, struct span path,
+                       bool write)
+{
+    if (path.n > 0 && *n < PATHS_MAX)
+        paths[(*n)++] = (struct sandbox_path){ arena_z(a, path), write };
+}
+
+static enum err child_sandbox_files(const struct child *c, struct why *why)
+{
+    const struct config *cfg = c->wb.config;
+    struct sandbox_path paths[PATHS_MAX];
+    unsigned n = 0;
+    bool degraded;
+    struct arena a;
+    arena_init(&a, 256 * 1024);
+    static const char *const readable[] = { "/etc",         "/usr/share/dns",
+                                            "/usr/lib/ssl", "/usr/share/ca-certificates",
+                                            "/dev/urandom", "/dev/null",
+                                            "/proc/self" };
+    for (unsigned i = 0; i < COUNTOF(readable); i++)
+        allow_path(&a, paths, &n, span_z(readable[i]), i == 5);
+    allow_path(&a, paths, &n, cfg->dns.trust_anchor_file, false);
+    allow_path(&a, paths, &n, cfg->dns.unbound_config_file, false);
+    allow_path(&a, paths, &n, cfg->data, true);
+    for (unsigned i = 0; i < cfg->routes.n_route; i++) {
+        const struct route *r = &cfg->routes.route[i];
+        allow_path(&a, paths, &n, maildir_root(r->maildir), true);
+        for (unsigned k = 0; k < r->n_host; k++)
+            if (r->host[k].is_path)
+                allow_path(&a, paths, &n, r->host[k].name, true);
+    }
+    enum err e = sandbox_files(paths, n, &degraded, why);
+    if (e == ERR_OK && degraded) {
+        log_begin(LOG_WARN, "sandbox.degraded");
+        log_z("why", "this kernel has no landlock: file permissions alone hold the worker");
+        log_end();
+    }
+    arena_done(&a);
+    return e;
+}
+
+static enum err child_open_shards(struct child *c, struct why *why)
+{
+    struct worker_boot *wb = &c->wb;
+    for (unsigned i = 0; i < c->boot.n_shard; i++) {
+        unsigned shard = c->boot.shard[i];
+        boot_shard_path(wb->config->data, shard, c->shard_path);
+        TRY(store_sqlite_open(c->shard_path, shard, NULL, wall_ms_now(), &wb->shard[i], why));
+        wb->shard_number[i] = shard;
+    }
+    wb->n_shard = c->boot.n_shard;
+    return ERR_OK;
+}
+
+static enum err child_share(struct child *c, struct why *why)
+{
+    size_t n;
+    struct boot_shared *shared = shared_map(c->fd[BOOT_FD_SHARED], true, &n);
+    if (!shared) {
+        why_set(why, "the shared memory cannot be mapped");
+        return ERR_IO;
+    }
+    close(c->fd[BOOT_FD_SHARED]);
+    c->wb.stats = (struct stats){ shared->row, c->boot.n_workers, c->boot.index };
+    c->wb.clients = (struct clients){ .part = shared->part,
+                                      .n = c->boot.n_workers,
+                                      .mine = c->boot.index,
+                                      .key = c->boot.config.hash_key };
+    stats_wipe_gauges(&c->wb.stats);
+    shared->part[c->boot.index] = (struct clients_part){ 0 };
+    return ERR_OK;
+}
+
+static void child_reload(struct child *c, const struct boot_message *m, int fd)
+{
+    struct config *config;
+    struct why why;
+    if (load_bundle(fd, m, &config, &why) != ERR_OK) {
+        (void)child_fails("reload", &why); /* the old snapshot stays */
+        return;
+    }
+    worker_reload(c->worker, config);
+}
+
+static void child_told(void *arg)
+{
+    struct child *c = arg;
+    struct boot_message m;
+    size_t n;
+    int fd[CHANNEL_FDS_MAX];
+    unsigned n_fd = 0;
+    enum err e = channel_recv(BOOT_CHANNEL_FD, &m, sizeof m, &n, fd, &n_fd);
+    if (e == ERR_AGAIN)
+        return;
+    if (e != ERR_OK || n != sizeof m) { /* the supervisor is gone: nobody would start us again */
+        watch_free(c->channel);
+        c->channel = NULL;
+        worker_stop(c->worker, 5 * 1000);
+        return;
+    }
+    if (m.kind == BOOT_RELOAD && n_fd == 1)
+        child_reload(c, &m, fd[0]);
+    if (m.kind == BOOT_STOP)
+        worker_stop(c->worker, m.stop_within_ms);
+}
+
+static enum err child_take_boot(struct child *c, struct why *why)
+{
+    size_t n;
+    enum err e = channel_recv(BOOT_CHANNEL_FD, &c->boot, sizeof c->boot, &n, c->fd, &c->n_fd);
+    if (e != ERR_OK || n != sizeof c->boot || c->boot.kind != BOOT_START ||
+        c->n_fd != BOOT_FD_LISTEN + c->boot.n_listen || c->boot.n_shard > WORKER_SHARDS_MAX) {
+        why_set(why, "no start message from the supervisor");
+        return ERR_IO;
+    }
+    return ERR_OK;
+}
+
+static enum err child_start(struct child *c, struct why *why)
+{
+    struct worker_boot *wb = &c->wb;
+    TRY(load_bundle(c->fd[BOOT_FD_BUNDLE], &c->boot, &wb->config, why));
+    TRY(child_share(c, why));
+    TRY(sandbox_user(c->boot.uid, c->boot.gid, why));
+    TRY(child_sandbox_files(c, why));
+    wb->index = c->boot.index;
+    wb->n_workers = c->boot.n_workers;
+    wb->control_fd = c->fd[BOOT_FD_CONTROL];
+    wb->metrics_fd = c->boot.has_metrics ? c->fd[BOOT_FD_METRICS] : -1;
+    for (unsigned i = 0; i < c->boot.n_listen; i++)
+        wb->listen_fd[i] = c->fd[BOOT_FD_LISTEN + i];
+    wb->loop = loop_new();
+    TRY(dns_new(wb->loop, &wb->config->dns, &wb->dns, why));
+    TRY(child_open_shards(c, why));
+    c->worker = worker_new(wb);
+    return sandbox_syscalls(why);
+}
+
+int child_main(void)
+{
+    struct child *c = NEW(struct child);
+    struct why why = { "" };
+    char who[16];
+    enum err e = child_take_boot(c, &why);
+    (void)snprintf(who, sizeof who, "gate%u", c->boot.index);
+    log_setup(2, LOG_INFO, who, wall_ms_now);
+    if (e == ERR_OK)
+        e = child_start(c, &why);
+    if (e != ERR_OK)
+        return child_fails("start", &why);
+    log_setup(2, (enum log_level)c->wb.config->log_level, who, wall_ms_now);
+
+    struct boot_message ready = { .kind = BOOT_READY, .index = c->boot.index };
+    (void)fcntl(BOOT_CHANNEL_FD, F_SETFL, fcntl(BOOT_CHANNEL_FD, F_GETFL) | O_NONBLOCK);
+    c->channel = watch_new(c->wb.loop, BOOT_CHANNEL_FD, child_told, c);
+    channel_send(BOOT_CHANNEL_FD, &ready, sizeof ready, NULL, 0);
+    loop_run(c->wb.loop);
+    log_begin(LOG_INFO, "worker.stopped");
+    log_end();
+    log_flush();
+    /* What is in memory is on disk as well: nothing needs to be taken apart. */
+    _exit(EXIT_WELL);
+}

@@ -1,0 +1,102 @@
+/* config.h - the configuration: text to one immutable snapshot.
+ *
+ * A snapshot is counted: sessions and deliveries hold the one they began with, a reload swaps the
+ * worker's. A bad file changes nothing and says file:line:column, what is wrong and the remedy.
+ * All files (includes, certificates, keys) are read through a source: the supervisor reads the disk
+ * and records what was read in a bundle; sandboxed workers read the bundle. The grammar is
+ * base/tree.h's; the settings are docs/configuration.md's.
+ */
+#ifndef GATE_CONFIG_H
+#define GATE_CONFIG_H
+
+#include "gate/limits.h"
+#include "io/dns.h"
+#include "io/tls.h"
+#include "policy/relay.h"
+#include "policy/retry.h"
+#include "policy/route.h"
+
+struct config_source {
+    /* The whole file. ERR_NOT_FOUND, ERR_IO, ERR_TOO_BIG: why says so. */
+    enum err (*read)(void *arg, struct span path, struct buf *ret, struct why *why);
+    /* Paths that match a pattern with `*` in its last part, sorted, '\0' after each. */
+    enum err (*match)(void *arg, struct span pattern, struct buf *ret, struct why *why);
+    void *arg;
+};
+
+enum listen_tls { LISTEN_STARTTLS, LISTEN_IMPLICIT, LISTEN_NO_TLS };
+
+struct listen_config {
+    struct span name; /* "0.0.0.0:25": also its id in ticket bindings */
+    struct ip ip;
+    enum listen_tls tls;
+    struct ip_net *proxy; /* PROXY v2 is demanded from these */
+    unsigned n_proxy;
+    struct smtpd_config smtpd;
+};
+
+struct config {
+    unsigned refs;
+    struct arena arena;
+    uint64_t generation; /* counts loads in the supervisor */
+    char digest[65];     /* SHA-256-like id of the bundle's bytes, hex: for logs and bindings */
+    struct span file, hostname, data, run, user;
+    struct span greeting; /* "mx.example.org ESMTP Postern" */
+    unsigned workers;     /* 0: one per core */
+    int log_level;
+    struct listen_config *listen;
+    unsigned n_listen;
+    struct ip metrics; /* IP_NONE: off */
+    struct limits limits;
+    struct relay_config relay;
+    struct map local; /* our domains -> struct route * */
+    struct route_table routes;
+    struct retry_config retry;
+    struct window_config window;
+    struct dns_config dns;
+    uint16_t smtp_port;         /* of MX hosts */
+    struct ip local_address[2]; /* outgoing, v4 and v6; IP_NONE: any */
+    struct span *our_names;     /* besides hostname: names that are us (loop check) */
+    unsigned n_our_names;
+    int64_t trace_keep_ms;
+    struct tls_server *tls_server; /* NULL: no certificate, no STARTTLS offered */
+    struct tls_client *tls_client;
+    enum tls_profile profile;
+};
+
+/* ticket_secret: two secrets of the moment for tls_server (all zero: no tickets). */
+struct config_boot {
+    uint8_t ticket_secret[2][32];
+    struct hash_key hash_key;
+    uint64_t generation;
+};
+
+/* One reference is the caller's. ERR_SYNTAX (the text), ERR_NOT_FOUND/ERR_IO (a file): why. */
+MUST_USE enum err config_load(struct span path, const struct config_source *source,
+                              const struct config_boot *boot, struct config **ret, struct why *why);
+struct config *config_ref(struct config *c);
+void config_unref(struct config *c);
+
+/* What is legal in c and yet weaker than it should be, one sentence a call, for the log. */
+typedef void config_warning_fn(void *arg, const char *text);
+void config_warnings(const struct config *c, config_warning_fn *fn, void *arg);
+
+/* --- the bundle: all files of a configuration as one run of bytes --- */
+
+/* A source that reads the disk and appends every file it reads to *bundle (may be NULL). */
+struct config_source config_source_disk(struct buf *bundle);
+/* A source over a bundle's bytes (borrowed); *view is the caller's memory behind it. */
+struct bundle_view {
+    struct span bytes;
+};
+struct config_source config_source_bundle(struct bundle_view *view, struct span bytes);
+
+enum {
+    CONFIG_FILE_MAX = 4 * 1024 * 1024,
+    CONFIG_BUNDLE_MAX = 64 * 1024 * 1024,
+    CONFIG_FILES_MAX = 4096, /* that one load reads */
+    CONFIG_LISTENERS_MAX = 32,
+    CONFIG_WORKERS_MAX = 64,
+};
+
+#endif

@@ -1,0 +1,225 @@
+#include "gate/config_make.h"
+
+/* `certificate` and `tls`, and the contexts that are made of them. */
+
+struct certificate_block {
+    struct span_list name, chain, key; /* chain, key: PEM */
+    struct span_list file;             /* of the chains, for messages */
+};
+
+/* --- certificate --- */
+
+/* Reads the files that a list names. */
+static enum err read_files(struct reader *r, const struct setting *s, const struct tree *t,
+                           struct span_list *ret_path, struct span_list *ret)
+{
+    struct config_make *m = make_of(r);
+    struct span_list path;
+    TRY(read_paths(r, s, t, &path));
+    if (path.n == 0)
+        return read_wants(r, s, t, NULL, "one file at least");
+    struct span_list list = { .item = ARENA_ARRAY(&m->arena, struct span, path.n) };
+    for (const struct tree_value *v = t->values; v; v = v->next, list.n++)
+        TRY(make_file(m, t, v, path.item[list.n], &list.item[list.n]));
+    *ret_path = path;
+    *ret = list;
+    return ERR_OK;
+}
+
+static enum err read_chain(struct reader *r, const struct setting *s, const struct tree *t,
+                           void *to)
+{
+    struct certificate_block *b = to;
+    return read_files(r, s, t, &b->file, &b->chain);
+}
+
+static enum err read_key(struct reader *r, const struct setting *s, const struct tree *t, void *to)
+{
+    struct certificate_block *b = to;
+    struct span_list path;
+    return read_files(r, s, t, &path, &b->key);
+}
+
+/* "mx.example.org", "*.example.org" */
+static enum err read_site_names(struct reader *r, const struct setting *s, const struct tree *t,
+                                void *to)
+{
+    struct certificate_block *b = to;
+    struct span_list list;
+    TRY(read_strings(r, s, t, &list));
+    unsigned i = 0;
+    for (const struct tree_value *v = t->values; v; v = v->next, i++)
+        if (v->text.p[0] == '[' || name_parse(v->text, r->arena, &list.item[i]) != ERR_OK)
+            return read_wants(r, s, t, v, "names of hosts");
+    b->name = list;
+    return ERR_OK;
+}
+
+static const struct setting certificate_rows[] = {
+    { "name", "name = \"mx.example.org\"", SETTING_LIST, .read = read_site_names },
+    { "chain", "chain = [\"ec.pem\", \"rsa.pem\"]", SETTING_LIST, .read = read_chain },
+    { "key", "key = [\"ec.key\", \"rsa.key\"]", SETTING_LIST, .read = read_key },
+};
+
+/* Where a name is served already, or NULL. Without a name: the block that has none. */
+static const struct make_certificate *find_site(const struct config_make *m, struct span name)
+{
+    for (const struct make_certificate *c = m->certificate; c; c = c->next) {
+        if (name.n == 0 && c->name.n == 0)
+            return c;
+        for (unsigned i = 0; i < c->name.n; i++)
+            if (span_eq(c->name.item[i], name))
+                return c;
+    }
+    return NULL;
+}
+
+static enum err check_names(struct reader *r, const struct tree *t, const struct span_list *name)
+{
+    const struct make_certificate *c = NULL;
+    if (name->n == 0 && (c = find_site(make_of(r), SPAN_NONE)) != NULL)
+        return read_fail(r, t, NULL,
+                         "two certificates without a name: at %.*s:%d and here; give one of them "
+                         "a name",
+                         SPAN_ARG(c->at->file), c->at->line);
+    for (unsigned i = 0; i < name->n; i++) {
+        c = find_site(make_of(r), name->item[i]);
+        if (c)
+            return read_fail(r, t, NULL,
+                             "`%.*s` has two certificates: at %.*s:%d and here; an ECDSA and an "
+                             "RSA one belong into one block, as two chains and two keys",
+                             SPAN_ARG(shown(name->item[i])), SPAN_ARG(c->at->file), c->at->line);
+    }
+    return ERR_OK;
+}
+
+enum err make_certificate(struct reader *r, const struct setting *s, const struct tree *t, void *to)
+{
+    static const struct settings settings = { "certificate", certificate_rows,
+                                              COUNTOF(certificate_rows) };
+    struct config_make *m = make_of(r);
+    struct certificate_block b = { .name.n = 0 };
+    (void)to;
+
+    TRY(settings_read(r, t->child, &settings, &b));
+    if (b.chain.n == 0 || b.key.n == 0)
+        return read_wants(r, s, t, NULL, "both a chain and a key");
+    if (b.chain.n != b.key.n)
+        return read_fail(r, t, NULL,
+                         "%u chains and %u keys; each chain needs its key, in the same "
+                         "order",
+                         b.chain.n, b.key.n);
+    TRY(check_names(r, t, &b.name));
+    struct make_certificate *c = ARENA_NEW(&m->arena, struct make_certificate);
+    c->at = t;
+    c->name = b.name;
+    c->identity = ARENA_ARRAY(&m->arena, struct tls_identity, b.chain.n);
+    c->n_identity = b.chain.n;
+    for (unsigned i = 0; i < b.chain.n; i++)
+        c->identity[i] = (struct tls_identity){ b.file.item[i], b.chain.item[i], b.key.item[i] };
+    *m->certificate_end = c;
+    m->certificate_end = &c->next;
+    return ERR_OK;
+}
+
+/* --- tls --- */
+
+static enum err read_pem(struct reader *r, const struct setting *s, const struct tree *t, void *to)
+{
+    struct span path;
+    TRY(read_path(r, s, t, &path));
+    return make_file(make_of(r), t, t->values, path, to);
+}
+
+static const char *const profile_names[] = { "default", "legacy", NULL }; /* enum tls_profile */
+
+static enum err read_profile(struct reader *r, const struct setting *s, const struct tree *t,
+                             void *to)
+{
+    int profile;
+    (void)to;
+    TRY(read_choice(r, s, t, &profile));
+    make_of(r)->config->profile = (enum tls_profile)profile;
+    return ERR_OK;
+}
+
+static const struct setting tls_rows[] = {
+    { "profile", "profile = \"default\"", .read = read_profile, .names = profile_names },
+    { "tickets", "tickets = yes", .read = read_flag,
+      .offset = offsetof(struct config_make, tickets) },
+    { "ask_client_certificate", "ask_client_certificate = yes", .read = read_flag,
+      .offset = offsetof(struct config_make, ask_client_cert) },
+    { "client_ca", "client_ca = \"partners.pem\"", .read = read_pem,
+      .offset = offsetof(struct config_make, client_ca_pem) },
+    { "ca", "ca = \"/etc/ssl/certs/ca-certificates.crt\"", .read = read_pem,
+      .offset = offsetof(struct config_make, ca_pem) },
+};
+
+enum err make_tls(struct reader *r, const struct setting *s, const struct tree *t, void *to)
+{
+    static const struct settings settings = { "tls", tls_rows, COUNTOF(tls_rows) };
+    (void)s;
+    (void)to;
+    return settings_read(r, t->child, &settings, make_of(r));
+}
+
+/* --- contexts --- */
+
+static bool any_implicit(const struct config *c)
+{
+    for (unsigned i = 0; i < c->n_listen; i++)
+        if (c->listen[i].tls == LISTEN_IMPLICIT)
+            return true;
+    return false;
+}
+
+/* One site a name; the block without a name, or else the first, answers what nobody has. */
+static struct tls_site *make_sites(struct config_make *m, unsigned *ret_n)
+{
+    const struct make_certificate *other = find_site(m, SPAN_NONE);
+    unsigned n = 1;
+    for (const struct make_certificate *c = m->certificate; c; c = c->next)
+        n += c->name.n;
+    struct tls_site *site = ARENA_ARRAY(&m->arena, struct tls_site, n);
+    other = other ? other : m->certificate;
+    site[0] = (struct tls_site){ SPAN_NONE, other->identity, other->n_identity };
+    n = 1;
+    for (const struct make_certificate *c = m->certificate; c; c = c->next)
+        for (unsigned i = 0; i < c->name.n; i++)
+            site[n++] = (struct tls_site){ c->name.item[i], c->identity, c->n_identity };
+    *ret_n = n;
+    return site;
+}
+
+static enum err make_server(struct config_make *m)
+{
+    struct config *c = m->config;
+    struct tls_server_config tls = {
+        .profile = c->profile,
+        .client_ca_pem = m->client_ca_pem,
+        .ask_client_cert = m->ask_client_cert,
+        .binding = span_z(c->digest),
+        .alpn_smtp = any_implicit(c),
+    };
+    if (!m->certificate)
+        return ERR_OK;
+    tls.site = make_sites(m, &tls.n_site);
+    if (m->tickets)
+        memcpy(tls.ticket_secret, m->boot->ticket_secret, sizeof tls.ticket_secret);
+    enum err e = tls_server_new(&tls, &c->tls_server, m->reader.why);
+    explicit_bzero(tls.ticket_secret, sizeof tls.ticket_secret);
+    if (e != ERR_OK)
+        why_prefix(m->reader.why, "%.*s:%d:%d", SPAN_ARG(m->certificate->at->file),
+                   m->certificate->at->line, m->certificate->at->column);
+    return e;
+}
+
+enum err make_tls_contexts(struct config_make *m)
+{
+    const struct tls_client_config client = { m->config->profile, m->ca_pem };
+    TRY(make_server(m));
+    enum err e = tls_client_new(&client, &m->config->tls_client, m->reader.why);
+    if (e != ERR_OK)
+        why_prefix(m->reader.why, "%.*s: tls", SPAN_ARG(m->config->file));
+    return e;
+}

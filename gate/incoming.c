@@ -1,0 +1,285 @@
+#include "gate/incoming.h"
+
+#include "base/enc.h"
+#include "base/log.h"
+#include "gate/mail.h"
+#include "gate/sched.h"
+#include "mail/received.h"
+
+enum {
+    LEASE_MS = 10 * 60 * 1000,
+    ARENA_MAX = 8 * 1024 * 1024,
+    TRACE_TO_MAX = 1500,
+};
+
+static struct store *incoming_store(const struct incoming *m)
+{
+    return m->worker->store[0];
+}
+
+struct incoming *incoming_new(struct worker *w, struct config *c, const struct smtpd_ev *mail)
+{
+    struct incoming *m = NEW(struct incoming);
+    m->worker = w;
+    m->config = config_ref(c);
+    arena_init(&m->arena, ARENA_MAX);
+    m->envelope = (struct envelope){
+        .from = arena_span(&m->arena, mail->addr.text),
+        .envid = arena_span(&m->arena, mail->mail.envid),
+        .ret = mail->mail.ret,
+        .body_kind = mail->mail.body,
+        .smtputf8 = mail->mail.smtputf8,
+        .requiretls = mail->mail.requiretls,
+    };
+    m->body = body_new();
+    header_scan_init(&m->scan, c->hostname);
+    return m;
+}
+
+static void incoming_free(struct incoming *m)
+{
+    m->worker->body_memory -= body_memory(m->body);
+    body_unref(m->body);
+    header_scan_done(&m->scan);
+    mem_free(m->envelope.rcpt);
+    arena_done(&m->arena);
+    config_unref(m->config);
+    mem_free(m);
+}
+
+static void abort_done(struct store_op *op)
+{
+    store_op_done(op);
+    mem_free(op);
+}
+
+/* Chunks that went ahead of a message that will not come. */
+static void incoming_unspool(struct incoming *m)
+{
+    if (m->chunks_before == 0)
+        return;
+    struct store_op *op = NEW(struct store_op);
+    store_op_init(op, STORE_ABORT, abort_done, NULL);
+    op->id = m->envelope.id;
+    store_submit(incoming_store(m), op);
+    m->chunks_before = 0;
+}
+
+void incoming_drop(struct incoming *m)
+{
+    if (!m)
+        return;
+    m->arg = NULL;
+    m->abandoned = true;
+    if (m->committing || m->appends_pending)
+        return; /* the store still works for it: it goes when that is done */
+    incoming_unspool(m);
+    incoming_free(m);
+}
+
+enum err incoming_rcpt(struct incoming *m, const struct smtpd_ev *ev, struct span domain)
+{
+    struct envelope *e = &m->envelope;
+    if (e->n_rcpt >= RCPTS_MAX)
+        return ERR_TOO_BIG;
+    struct rcpt r = { .notify = ev->rcpt.notify };
+    TRY(arena_try_span(&m->arena, ev->addr.text, &r.addr));
+    TRY(arena_try_span(&m->arena, domain, &r.domain));
+    TRY(arena_try_span(&m->arena, ev->rcpt.orcpt, &r.orcpt));
+    if (e->n_rcpt == m->rcpt_cap) {
+        m->rcpt_cap = m->rcpt_cap ? m->rcpt_cap * 2 : 2;
+        e->rcpt = mem_realloc(e->rcpt, m->rcpt_cap * sizeof *e->rcpt);
+    }
+    e->rcpt[e->n_rcpt++] = r;
+    return ERR_OK;
+}
+
+static void incoming_add(struct incoming *m, struct span piece)
+{
+    size_t before = body_memory(m->body);
+    body_append(m->body, piece);
+    m->worker->body_memory += body_memory(m->body) - before;
+    m->body_bytes += piece.n;
+}
+
+void incoming_start(struct incoming *m, struct span helo, bool esmtp, const struct ip *client,
+                    const struct tls_facts *tls)
+{
+    struct envelope *e = &m->envelope;
+    char ip[IP_TEXT_MAX];
+    m->esmtp = esmtp;
+    e->accepted_ms = loop_wall_ms(m->worker->loop);
+    e->id = store_new_id(incoming_store(m), e->accepted_ms);
+    e->helo = arena_span(&m->arena, helo);
+    e->client = arena_span(&m->arena, span_z(ip_port_text(client, ip)));
+    if (tls)
+        e->tls = tls_facts_copy(tls, &m->arena);
+
+    struct buf received;
+    buf_init(&received, RECEIVED_BYTES_MAX);
+    received_write(e, esmtp, m->config->hostname, &received);
+    incoming_add(m, buf_span(&received));
+    buf_done(&received);
+}
+
+/* --- spooling: full chunks go to the store while the rest still comes --- */
+
+struct append {
+    struct store_op op; /* first */
+    struct incoming *m;
+    struct body *chunk;
+};
+
+static void append_done(struct store_op *op)
+{
+    struct append *a = CONTAINER_OF(op, struct append, op);
+    struct incoming *m = a->m;
+    if (op->result != ERR_OK)
+        m->append_failed = true;
+    m->worker->body_memory -= body_memory(a->chunk);
+    body_unref(a->chunk);
+    store_op_done(op);
+    mem_free(a);
+    m->appends_pending--;
+    if (m->abandoned)
+        incoming_drop(m);
+    else if (m->appends_pending < INCOMING_APPENDS_MAX)
+        m->room(m->arg);
+}
+
+static void incoming_spool(struct incoming *m)
+{
+    struct append *a = NEW(struct append);
+    size_t before = body_memory(m->body);
+    store_op_init(&a->op, STORE_APPEND, append_done, NULL);
+    a->m = m;
+    a->chunk = body_cut_first(m->body);
+    m->worker->body_memory += body_memory(m->body) + body_memory(a->chunk) - before;
+    a->op.id = m->envelope.id;
+    a->op.seq = m->chunks_before++;
+    a->op.bytes = body_at(a->chunk, 0);
+    m->appends_pending++;
+    store_submit(incoming_store(m), &a->op);
+}
+
+void incoming_body(struct incoming *m, struct span piece)
+{
+    header_scan_input(&m->scan, piece);
+    incoming_add(m, piece);
+    uint64_t budget = m->config->limits.body_memory_bytes;
+    uint64_t keep = m->worker->body_memory > budget ? BODY_CHUNK : INCOMING_MEMORY_MAX;
+    while (m->body->n > keep)
+        incoming_spool(m);
+}
+
+bool incoming_full(const struct incoming *m)
+{
+    return m->appends_pending >= INCOMING_APPENDS_MAX;
+}
+
+/* --- commit --- */
+
+static struct span incoming_trace(struct incoming *m)
+{
+    const struct envelope *e = &m->envelope;
+    struct buf line, to;
+    char id[ID_BYTES_MAX];
+    buf_init(&line, sizeof m->trace);
+    buf_init(&to, TRACE_TO_MAX);
+    for (unsigned i = 0; i < e->n_rcpt && e->rcpt[i].addr.n + 1 <= buf_room(&to); i++) {
+        if (i > 0)
+            buf_put(&to, SPAN(","));
+        buf_put(&to, e->rcpt[i].addr);
+    }
+    kv_str(&line, "event", SPAN("accepted"));
+    kv_num(&line, "time", e->accepted_ms);
+    kv_str(&line, "id", span_z(id_text(e->id, id)));
+    kv_str(&line, "from", e->from);
+    kv_str(&line, "to", buf_span(&to));
+    kv_num(&line, "rcpts", e->n_rcpt);
+    kv_num(&line, "bytes", (int64_t)e->size);
+    kv_str(&line, "client", e->client);
+    kv_str(&line, "helo", e->helo);
+    kv_str(&line, "message-id", e->message_id);
+    tls_facts_print(&e->tls, &line);
+    struct span s = buf_span(&line);
+    memcpy(m->trace, s.p, s.n);
+    struct span ret = span_of(m->trace, s.n);
+    buf_done(&to);
+    buf_done(&line);
+    return ret;
+}
+
+static void incoming_log(const struct incoming *m)
+{
+    const struct envelope *e = &m->envelope;
+    char id[ID_BYTES_MAX];
+    log_begin(LOG_INFO, "mail.accepted");
+    log_z("id", id_text(e->id, id));
+    log_str("from", e->from);
+    log_num("rcpts", e->n_rcpt);
+    log_num("bytes", (int64_t)e->size);
+    log_str("client", e->client);
+    log_str("tls", e->tls.on ? e->tls.version : SPAN("none"));
+    log_str("message_id", e->message_id);
+    log_end();
+}
+
+static void incoming_count(const struct incoming *m)
+{
+    struct stats *s = &m->worker->stats;
+    stats_add(s, STAT_MAIL_IN, 1);
+    stats_add(s, STAT_MAIL_IN_BYTES, (int64_t)m->envelope.size);
+    stats_add(s, STAT_RCPT_IN, m->envelope.n_rcpt);
+    if (!m->envelope.tls.on)
+        stats_add(s, STAT_MAIL_IN_PLAINTEXT, 1);
+}
+
+/* The one place where a message becomes ours: durable, and on its way. */
+static void put_done(struct store_op *op)
+{
+    struct incoming *m = CONTAINER_OF(op, struct incoming, op);
+    enum err result = op->result;
+    m->committing = false;
+    if (result == ERR_OK) {
+        incoming_count(m);
+        incoming_log(m);
+        struct body *whole = m->put.chunks_before == 0 ? m->body : NULL;
+        if (m->put.lease_until_ms > 0)
+            sched_fresh(m->worker->sched,
+                        mail_new(m->worker, incoming_store(m), &m->envelope, whole),
+                        m->put.ret_token, m->put.lease_until_ms);
+        else
+            sched_kick(m->worker->sched);
+        m->chunks_before = 0; /* they belong to the message now */
+    }
+    store_op_done(op);
+    if (m->arg)
+        m->committed(m->arg, m, result);
+    m->arg = NULL;
+    incoming_drop(m);
+}
+
+void incoming_commit(struct incoming *m)
+{
+    struct envelope *e = &m->envelope;
+    header_scan_end(&m->scan);
+    e->size = m->body_bytes;
+    e->hops = m->scan.received + 1;
+    e->eight_bit = m->body->eight_bit;
+    e->tls_required_no = m->scan.tls_required_no;
+    e->message_id = arena_span(&m->arena, buf_span(&m->scan.message_id));
+    bool lease = sched_has_room(m->worker->sched);
+    m->put = (struct store_new){
+        .envelope = e,
+        .body = m->body,
+        .chunks_before = m->chunks_before,
+        .lease_until_ms = lease ? loop_wall_ms(m->worker->loop) + LEASE_MS : 0,
+        .trace = incoming_trace(m),
+    };
+    store_op_init(&m->op, STORE_PUT, put_done, NULL);
+    m->op.id = e->id;
+    m->op.message = &m->put;
+    m->committing = true;
+    store_submit(incoming_store(m), &m->op);
+}

@@ -1,0 +1,54 @@
+/* incoming.h - one message on its way in: envelope, body, spooling, commit.
+ *
+ * Born at MAIL, dies at RSET, or lives on without its session once it was handed to the store: a
+ * client that hangs up between the last dot and our 250 changes nothing. Bodies over a chunk or two
+ * go to the store as they come, so a session holds at most INCOMING_MEMORY_MAX of them.
+ */
+#ifndef GATE_INCOMING_H
+#define GATE_INCOMING_H
+
+#include "gate/worker.h"
+#include "mail/header.h"
+#include "proto/smtpd.h"
+
+enum { INCOMING_MEMORY_MAX = 1024 * 1024, INCOMING_APPENDS_MAX = 4 };
+
+struct incoming {
+    struct worker *worker;
+    struct config *config; /* held */
+    struct arena arena;
+    struct envelope envelope;
+    unsigned rcpt_cap;
+    bool esmtp;
+    struct body *body; /* what is not yet appended to the store */
+    uint64_t body_bytes;
+    struct header_scan scan;
+    unsigned chunks_before, appends_pending;
+    bool append_failed, abandoned, committing;
+    struct store_op op;
+    struct store_new put;
+    char trace[STORE_TRACE_MAX];
+    /* Told of the commit, and of room after backpressure; NULL arg: the session left. */
+    void (*committed)(void *arg, struct incoming *m, enum err result);
+    void (*room)(void *arg);
+    void *arg;
+};
+
+/* from, helo, tls are copied. */
+struct incoming *incoming_new(struct worker *w, struct config *c, const struct smtpd_ev *mail);
+/* The session has no more use for it: RSET, a broken body, or it left. Frees now or when the store
+ * is done with it. */
+void incoming_drop(struct incoming *m);
+
+/* ERR_TOO_BIG: the envelope is full. domain: A-labels. */
+MUST_USE enum err incoming_rcpt(struct incoming *m, const struct smtpd_ev *ev, struct span domain);
+/* DATA was allowed: takes an id, writes our Received. */
+void incoming_start(struct incoming *m, struct span helo, bool esmtp, const struct ip *client,
+                    const struct tls_facts *tls);
+void incoming_body(struct incoming *m, struct span piece);
+/* Wait for room() before more body. */
+bool incoming_full(const struct incoming *m);
+/* Hands the whole to the store; committed() follows, unless it was dropped. */
+void incoming_commit(struct incoming *m);
+
+#endif

@@ -1,0 +1,49 @@
+/* posternd: the supervisor, and with --worker (from the supervisor only) a worker. */
+#include "gate/boot.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { EXIT_USAGE = 64 };
+
+static int usage(int status)
+{
+    (void)fprintf(status == 0 ? stdout : stderr,
+                  "usage: posternd [-c FILE]\n"
+                  "  -c, --config FILE  the configuration (default /etc/postern/postern.conf)\n"
+                  "  -V, --version      the version\n"
+                  "Runs in the foreground and logs to stderr. SIGHUP reloads, SIGTERM stops.\n"
+                  "`postern config check FILE` checks a configuration without running it.\n");
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+                                             { "worker", no_argument, NULL, 'w' },
+                                             { "version", no_argument, NULL, 'V' },
+                                             { "help", no_argument, NULL, 'h' },
+                                             { NULL, 0, NULL, 0 } };
+    const char *config = "/etc/postern/postern.conf";
+    int option;
+    while ((option = getopt_long(argc, argv, "c:Vh", options, NULL)) >= 0) {
+        switch (option) {
+        case 'c':
+            config = optarg;
+            break;
+        case 'w':
+            return child_main();
+        case 'V':
+            (void)printf("postern %s\n", POSTERN_VERSION);
+            return 0;
+        case 'h':
+            return usage(0);
+        default:
+            return usage(EXIT_USAGE);
+        }
+    }
+    if (optind < argc)
+        return usage(EXIT_USAGE);
+    return supervisor_main(span_z(config));
+}

@@ -1,0 +1,400 @@
+/* Results to the store. Start reading at report_job. A report is one STORE_FINISH in the making:
+ * what each recipient's reply means (retry_decide), the trace lines, and a notification if one is
+ * owed. */
+#include "gate/report.h"
+
+#include "base/enc.h"
+#include "base/log.h"
+#include "gate/sched.h"
+#include "io/idn.h"
+#include "mail/dsn.h"
+
+enum {
+    FINISH_AGAIN_MS = 5 * 1000,
+    LAST_MAX = 480,
+    REMOTE_MAX = 300,
+    ARENA_MAX = 32 * 1024 * 1024,
+    TRACES_MAX = 4 * 1024 * 1024,
+    EXPIRED_MAX = 600,
+};
+
+struct report {
+    struct worker *w;
+    struct job *job;
+    struct arena arena;
+    struct store_op op;
+    struct timer again;
+    struct store_result *result;
+    struct reply *reply; /* one a recipient; text is the arena's */
+    struct retry_verdict *verdict;
+    struct span remote; /* host that answered, or empty */
+    struct buf trace;
+    bool to_us; /* Maildir, LMTP: delivered, not relayed */
+    bool in_clear;
+    /* a notification */
+    struct dsn_rcpt *dsn;
+    unsigned n_dsn;
+    struct store_new notice;
+    struct envelope notice_envelope;
+    struct rcpt notice_rcpt;
+};
+
+static int64_t wall(const struct report *r)
+{
+    return loop_wall_ms(r->w->loop);
+}
+
+static void report_free(struct report *r)
+{
+    sched_job_done(r->job);
+    timer_stop(&r->again);
+    body_unref(r->notice.body);
+    buf_done(&r->trace);
+    arena_done(&r->arena);
+    mem_free(r);
+}
+
+/* --- what the store says --- */
+
+static void report_count(const struct report *r)
+{
+    struct stats *s = &r->w->stats;
+    for (unsigned k = 0; k < r->job->n; k++) {
+        switch (r->verdict[k].action) {
+        case RETRY_DONE:
+            stats_add(s, STAT_DELIVERED, 1);
+            stats_add(s, STAT_DELIVERED_LOCAL, r->to_us);
+            stats_add(s, STAT_DELIVERED_PLAINTEXT, r->in_clear);
+            break;
+        case RETRY_LATER:
+            stats_add(s, STAT_DEFERRED, 1);
+            break;
+        case RETRY_BOUNCE:
+            stats_add(s, STAT_BOUNCED, 1);
+            stats_add(s, STAT_EXPIRED, r->verdict[k].expired);
+            break;
+        }
+    }
+    if (r->n_dsn > 0)
+        stats_add(s, STAT_DSN_SENT, 1);
+}
+
+static void report_submit(struct report *r);
+
+static void report_again(void *arg)
+{
+    report_submit(arg);
+}
+
+static void report_done(struct store_op *op)
+{
+    struct report *r = op->arg;
+    enum err result = op->result;
+    store_op_done(op);
+    if (result ==
+        ERR_FULL) { /* nothing is lost by waiting: the lease holds, or the row comes free */
+        timer_set(&r->again, loop_now_ms(r->w->loop) + FINISH_AGAIN_MS);
+        return;
+    }
+    if (result == ERR_OK)
+        report_count(r);
+    else if (result == ERR_STALE)
+        stats_add(&r->w->stats, STAT_LEASES_LOST, r->job->n);
+    if (result == ERR_OK && r->n_dsn > 0)
+        sched_kick(r->w->sched);
+    report_free(r);
+}
+
+static void report_submit(struct report *r)
+{
+    store_op_init(&r->op, STORE_FINISH, report_done, r);
+    r->op.id = r->job->mail->envelope.id;
+    r->op.results = r->result;
+    r->op.n = r->job->n;
+    r->op.bytes = buf_span(&r->trace);
+    r->op.message = r->n_dsn > 0 ? &r->notice : NULL;
+    store_submit(r->job->mail->store, &r->op);
+}
+
+/* --- the notification --- */
+
+static const struct rcpt *rcpt_of(const struct report *r, unsigned k)
+{
+    return &r->job->mail->envelope.rcpt[r->job->rcpt[k].i];
+}
+
+static struct span last_of(struct report *r, unsigned k)
+{
+    struct buf b;
+    buf_init(&b, REPLY_TEXT_MAX + 64);
+    reply_print(&r->reply[k], &b);
+    struct span s = buf_span(&b);
+    struct span ret = arena_span(&r->arena, span_head(s, s.n < LAST_MAX ? s.n : LAST_MAX));
+    buf_done(&b);
+    return ret;
+}
+
+static bool dsn_kind_of(const struct report *r, unsigned k, enum dsn_kind *ret)
+{
+    switch (r->verdict[k].action) {
+    case RETRY_DONE:
+        *ret = r->to_us ? DSN_DELIVERED : DSN_RELAYED;
+        return true;
+    case RETRY_LATER:
+        *ret = DSN_DELAYED;
+        return r->verdict[k].warn;
+    case RETRY_BOUNCE:
+        break;
+    }
+    *ret = DSN_FAILED;
+    return true;
+}
+
+/* Collects who is owed a notification. */
+static void report_dsn(struct report *r)
+{
+    const struct envelope *e = &r->job->mail->envelope;
+    const struct retry_config *retry = &r->w->config->retry;
+    r->dsn = ARENA_ARRAY(&r->arena, struct dsn_rcpt, r->job->n);
+    for (unsigned k = 0; k < r->job->n; k++) {
+        enum dsn_kind kind;
+        if (!dsn_kind_of(r, k, &kind) || !dsn_wanted(e, rcpt_of(r, k), kind))
+            continue;
+        r->dsn[r->n_dsn++] = (struct dsn_rcpt){
+            .rcpt = rcpt_of(r, k),
+            .kind = kind,
+            .reply = r->result[k].last,
+            .remote = r->remote,
+            .last_attempt_ms = wall(r),
+            .will_retry_until_ms = kind == DSN_DELAYED ? e->accepted_ms + retry->give_up_ms : 0,
+        };
+    }
+}
+
+static void report_compose(void *arg, struct body *body)
+{
+    struct report *r = arg;
+    const struct envelope *e = &r->job->mail->envelope;
+    struct dsn d = {
+        .hostname = r->w->config->hostname,
+        .original = e,
+        .body = body,
+        .id = store_new_id(r->job->mail->store, wall(r)),
+        .now_ms = wall(r),
+        .rcpt = r->dsn,
+        .n_rcpt = r->n_dsn,
+    };
+    r->notice.body = dsn_compose(&d);
+    body_unref(body);
+    size_t at = span_rfind(e->from, '@');
+    struct buf domain;
+    buf_init(&domain, DOMAIN_BYTES_MAX);
+    struct span name = at < e->from.n ? span_tail(e->from, at + 1) : d.hostname;
+    if (idn_to_ascii(name, &domain) != ERR_OK)
+        buf_put(&domain, span_head(name, name.n < DOMAIN_BYTES_MAX ? name.n : DOMAIN_BYTES_MAX));
+    r->notice_rcpt = (struct rcpt){ .addr = e->from,
+                                    .domain = arena_span(&r->arena, buf_span(&domain)),
+                                    .notify = NOTIFY_NEVER };
+    buf_done(&domain);
+    r->notice_envelope = (struct envelope){
+        .id = d.id,
+        .accepted_ms = d.now_ms,
+        .size = r->notice.body->n,
+        .smtputf8 = e->smtputf8,
+        .body_kind = r->notice.body->eight_bit ? BODY_8BITMIME : BODY_7BIT,
+        .eight_bit = r->notice.body->eight_bit,
+        .requiretls = e->requiretls,
+        .rcpt = &r->notice_rcpt,
+        .n_rcpt = 1,
+    };
+    r->notice.envelope = &r->notice_envelope;
+    struct buf line;
+    char id[ID_BYTES_MAX], of[ID_BYTES_MAX];
+    buf_init(&line, STORE_TRACE_MAX);
+    kv_str(&line, "event", SPAN("notification"));
+    kv_num(&line, "time", d.now_ms);
+    kv_str(&line, "id", span_z(id_text(d.id, id)));
+    kv_str(&line, "about", span_z(id_text(e->id, of)));
+    kv_str(&line, "to", e->from);
+    r->notice.trace = arena_span(&r->arena, buf_span(&line));
+    buf_done(&line);
+    report_submit(r);
+}
+
+/* --- trace and log --- */
+
+static const char *action_name(const struct retry_verdict *v)
+{
+    switch (v->action) {
+    case RETRY_DONE:
+        return "delivered";
+    case RETRY_LATER:
+        return "deferred";
+    case RETRY_BOUNCE:
+        return v->expired ? "expired" : "bounced";
+    }
+    return "?";
+}
+
+static void trace_line(struct report *r, unsigned k, const struct attempt *a, struct buf *line)
+{
+    char id[ID_BYTES_MAX], ip[IP_TEXT_MAX];
+    struct buf contract;
+    buf_init(&contract, DEST_KEY_MAX);
+    kv_str(line, "event", span_z(action_name(&r->verdict[k])));
+    kv_num(line, "time", wall(r));
+    kv_str(line, "id", span_z(id_text(r->job->mail->envelope.id, id)));
+    kv_str(line, "to", rcpt_of(r, k)->addr);
+    kv_str(line, "reply", r->result[k].last);
+    kv_str(line, "host", a->host);
+    kv_str(line, "ip", span_z(a->ip.family == IP_NONE ? "" : ip_port_text(&a->ip, ip)));
+    tls_facts_print(a->tls ? a->tls : &(struct tls_facts){ 0 }, line);
+    if (a->contract) {
+        contract_print(a->contract, &contract);
+        kv_str(line, "contract", buf_span(&contract));
+    }
+    kv_str(line, "stage", span_z(a->stage));
+    kv_num(line, "attempt", r->job->rcpt[k].attempts + 1);
+    kv_num(line, "took_ms", wall(r) - a->started_ms);
+    if (r->verdict[k].action == RETRY_LATER)
+        kv_num(line, "next", r->verdict[k].due_ms);
+    kv_str(line, "channel", a->detail);
+    buf_done(&contract);
+}
+
+static void log_attempt(const struct report *r, unsigned k, const struct attempt *a)
+{
+    char id[ID_BYTES_MAX];
+    enum log_level level = r->verdict[k].action == RETRY_DONE ? LOG_INFO : LOG_WARN;
+    if (!log_on(level))
+        return;
+    log_begin(level, "mail.attempt");
+    log_z("id", id_text(r->job->mail->envelope.id, id));
+    log_z("result", action_name(&r->verdict[k]));
+    log_str("to", rcpt_of(r, k)->addr);
+    log_str("host", a->host);
+    log_str("tls", a->tls ? a->tls->version : SPAN("none"));
+    log_str("reply", r->result[k].last);
+    log_end();
+}
+
+static void report_trace(struct report *r, const struct attempt *a)
+{
+    struct buf line;
+    buf_init(&line, STORE_TRACE_MAX - 1);
+    for (unsigned k = 0; k < r->job->n; k++) {
+        buf_clear(&line);
+        trace_line(r, k, a, &line);
+        if (buf_room(&r->trace) > line.n && r->trace.n > 0)
+            buf_put(&r->trace, SPAN("\n"));
+        if (buf_room(&r->trace) >= line.n)
+            buf_put(&r->trace, buf_span(&line));
+        log_attempt(r, k, a);
+    }
+    buf_done(&line);
+}
+
+/* --- what the replies mean --- */
+
+/* A 4xx that lasted too long: the same digits as 5xx, and it says so. */
+static struct reply expired_reply(struct report *r, const struct reply *last)
+{
+    struct buf text;
+    buf_init(&text, EXPIRED_MAX);
+    struct span words = last->text;
+    buf_put(&text, SPAN("given up after repeated attempts: "));
+    buf_put(&text, span_head(words, words.n < LAST_MAX ? words.n : LAST_MAX));
+    struct reply ret = { .code = last->code + 100,
+                         .status = { 5, last->status.subject, last->status.detail },
+                         .text = arena_span(&r->arena, buf_span(&text)) };
+    if (ret.status.subject == 0 && ret.status.detail == 0)
+        ret.status = (struct status){ 5, 4, 7 };
+    buf_done(&text);
+    return ret;
+}
+
+static void report_judge(struct report *r, unsigned k, const struct reply *reply)
+{
+    const struct job_rcpt *rcpt = &r->job->rcpt[k];
+    const struct envelope *e = &r->job->mail->envelope;
+    struct retry_input in = {
+        .reply = *reply,
+        .accepted_ms = e->accepted_ms,
+        .now_ms = wall(r),
+        .attempts = rcpt->attempts,
+        .warned = rcpt->warned,
+        .null_sender = e->from.n == 0,
+        .random = rng_u64(&r->w->rng),
+    };
+    struct retry_verdict v = retry_decide(&r->w->config->retry, &in);
+    r->reply[k] = *reply;
+    r->reply[k].text = arena_span(&r->arena, reply->text);
+    if (v.expired)
+        r->reply[k] = expired_reply(r, &r->reply[k]);
+    r->verdict[k] = v;
+    r->result[k] = (struct store_result){
+        .i = rcpt->stored_i,
+        .token = rcpt->token,
+        .outcome = v.action == RETRY_LATER ? STORE_DEFER : STORE_DONE,
+        .due_ms = v.due_ms,
+        .warned = rcpt->warned || v.warn,
+        .last = last_of(r, k),
+    };
+}
+
+void report_job(struct job *j, const struct reply *reply, const struct attempt *a)
+{
+    struct report *r = NEW(struct report);
+    r->w = j->mail->worker;
+    r->job = j;
+    arena_init(&r->arena, ARENA_MAX);
+    buf_init(&r->trace, TRACES_MAX);
+    timer_init(&r->again, r->w->loop, report_again, r);
+    r->result = ARENA_ARRAY(&r->arena, struct store_result, j->n);
+    r->reply = ARENA_ARRAY(&r->arena, struct reply, j->n);
+    r->verdict = ARENA_ARRAY(&r->arena, struct retry_verdict, j->n);
+    r->to_us = j->dest->route.kind == ROUTE_MAILDIR || j->dest->route.kind == ROUTE_LMTP;
+    r->in_clear = !r->to_us && !(a->tls && a->tls->on);
+    r->remote =
+        arena_span(&r->arena, span_head(a->host, a->host.n < REMOTE_MAX ? a->host.n : REMOTE_MAX));
+    for (unsigned k = 0; k < j->n; k++)
+        report_judge(r, k, &reply[k]);
+    report_trace(r, a);
+    report_dsn(r);
+    if (r->n_dsn > 0)
+        mail_load(j->mail, 1, report_compose, r);
+    else
+        report_submit(r);
+}
+
+/* --- handshakes that failed */
+
+enum { TLS_FAILED_PENDING_MAX = 64 };
+
+static void tls_failed_done(struct store_op *op)
+{
+    buf_done(op->arg);
+    mem_free(op->arg);
+    store_op_done(op);
+    mem_free(op);
+}
+
+void report_tls_failed(struct worker *w, const struct ip *client, struct span helo, const char *why)
+{
+    char ip[IP_TEXT_MAX], id[ID_BYTES_MAX];
+    if (store_pending(w->store[0]) > TLS_FAILED_PENDING_MAX)
+        return;
+    struct buf *line = NEW(struct buf);
+    buf_init(line, STORE_TRACE_MAX);
+    struct store_op *op = NEW(struct store_op);
+    store_op_init(op, STORE_TRACE, tls_failed_done, line);
+    op->id = store_new_id(w->store[0], loop_wall_ms(w->loop));
+    kv_str(line, "event", SPAN("tls-failed"));
+    kv_num(line, "time", loop_wall_ms(w->loop));
+    kv_str(line, "id", span_z(id_text(op->id, id)));
+    kv_str(line, "client", span_z(ip_port_text(client, ip)));
+    kv_str(line, "helo", helo);
+    kv_str(line, "why", span_z(why));
+    op->bytes = buf_span(line);
+    store_submit(w->store[0], op);
+}

@@ -1,0 +1,464 @@
+/* The supervisor: root, no network input. Reads the configuration, binds the sockets, starts the
+ * workers, restarts what dies, hands over new snapshots. Start reading at supervisor_main. */
+#include "gate/boot.h"
+
+#include "base/log.h"
+#include "sys/channel.h"
+#include "sys/listen.h"
+#include "sys/sandbox.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    EXIT_BROKEN = 1,
+    EXIT_CONFIG = 78, /* sysexits.h EX_CONFIG: restarting will not help */
+    BACKOFF_FIRST_MS = 100,
+    BACKOFF_MAX_MS = 10 * 1000,
+    STABLE_MS = 60 * 1000,
+    STOP_MS = 10 * 1000,
+    KILL_AFTER_MS = 5 * 1000,
+    TICKETS_MS = 12 * 60 * 60 * 1000,
+};
+
+struct child_slot {
+    pid_t pid; /* 0: not running */
+    int channel;
+    int control_fd;
+    int listen_fd[WORKER_LISTENERS_MAX];
+    int64_t started_ms, start_at_ms;
+    int64_t backoff_ms;
+};
+
+struct supervisor {
+    char config_path[512];
+    struct config *config;
+    struct config_boot boot;
+    int bundle_fd, shared_fd, metrics_fd, signal_fd;
+    unsigned uid, gid, n;
+    unsigned n_shard; /* files there are, or will be */
+    struct child_slot child[STATS_WORKERS_MAX];
+    bool stopping;
+    int64_t kill_at_ms, tickets_at_ms;
+};
+
+static int64_t now_ms(void)
+{
+    return monotonic_ms_now();
+}
+
+static int complain(const struct why *why)
+{
+    log_begin(LOG_ALARM, "supervisor.failed");
+    log_z("why", why->text);
+    log_end();
+    log_flush();
+    return EXIT_CONFIG;
+}
+
+/* --- configuration --- */
+
+static void warn_of(void *arg, const char *text)
+{
+    (void)arg;
+    log_begin(LOG_WARN, "config.warning");
+    log_z("what", text);
+    log_end();
+}
+
+/* Loads from disk; the bundle of what was read goes to *ret_fd. */
+static enum err load(struct supervisor *s, struct config **ret, int *ret_fd, struct why *why)
+{
+    struct buf bundle;
+    buf_init(&bundle, CONFIG_BUNDLE_MAX);
+    struct config_source source = config_source_disk(&bundle);
+    enum err e = config_load(span_z(s->config_path), &source, &s->boot, ret, why);
+    if (e == ERR_OK) {
+        struct span b = buf_span(&bundle);
+        e = shared_sealed("postern-config", b.p, b.n, ret_fd);
+        if (e != ERR_OK) {
+            why_set(why, "no memory for the configuration: %s", strerror(errno));
+            config_unref(*ret);
+        }
+    }
+    if (bundle.p)
+        explicit_bzero(bundle.p, bundle.cap); /* it holds private keys */
+    buf_done(&bundle);
+    return e;
+}
+
+static void fresh_tickets(struct supervisor *s)
+{
+    memcpy(s->boot.ticket_secret[1], s->boot.ticket_secret[0], sizeof s->boot.ticket_secret[0]);
+    if (getrandom(s->boot.ticket_secret[0], sizeof s->boot.ticket_secret[0], 0) < 0)
+        memset(&s->boot.ticket_secret, 0, sizeof s->boot.ticket_secret); /* no tickets then */
+    s->tickets_at_ms = now_ms() + TICKETS_MS;
+}
+
+/* What a running installation cannot change without being started anew. */
+static bool same_sockets(const struct config *a, const struct config *b, struct why *why)
+{
+    bool same = a->n_listen == b->n_listen && span_eq(a->data, b->data) &&
+                span_eq(a->run, b->run) && a->workers == b->workers;
+    for (unsigned i = 0; same && i < a->n_listen; i++)
+        same = ip_eq(&a->listen[i].ip, &b->listen[i].ip);
+    if (!same)
+        why_set(why, "`listen`, `data`, `run` or `workers` changed: restart posternd for that");
+    return same;
+}
+
+static void reload(struct supervisor *s)
+{
+    struct config *config;
+    struct why why;
+    int fd;
+    s->boot.generation++;
+    enum err e = load(s, &config, &fd, &why);
+    if (e == ERR_OK && !same_sockets(s->config, config, &why)) {
+        e = ERR_REFUSED;
+        config_unref(config);
+        close(fd);
+    }
+    if (e != ERR_OK) {
+        log_begin(LOG_ALARM, "config.refused");
+        log_z("why", why.text);
+        log_z("effect", "the running configuration stays");
+        log_end();
+        return;
+    }
+    close(s->bundle_fd);
+    config_unref(s->config);
+    s->bundle_fd = fd;
+    s->config = config;
+    config_warnings(config, warn_of, NULL);
+    struct boot_message m = { .kind = BOOT_RELOAD, .config = s->boot };
+    memcpy(m.config_path, s->config_path, sizeof m.config_path);
+    for (unsigned i = 0; i < s->n; i++)
+        if (s->child[i].pid > 0)
+            channel_send(s->child[i].channel, &m, sizeof m, &s->bundle_fd, 1);
+}
+
+/* --- folders, shards, sockets --- */
+
+static enum err make_folder(const struct supervisor *s, struct span path, struct why *why)
+{
+    char z[512];
+    (void)snprintf(z, sizeof z, "%.*s", SPAN_ARG(path));
+    bool ok = mkdir(z, 0750) == 0 || errno == EEXIST;
+    if (ok && geteuid() == 0)
+        ok = chown(z, s->uid, s->gid) == 0;
+    if (!ok) {
+        why_set(why, "cannot make or own the folder %s: %s", z, strerror(errno));
+        return ERR_IO;
+    }
+    return ERR_OK;
+}
+
+static enum err make_folders(const struct supervisor *s, struct why *why)
+{
+    char queue[512];
+    TRY(make_folder(s, s->config->data, why));
+    TRY(make_folder(s, s->config->run, why));
+    (void)snprintf(queue, sizeof queue, "%.*s/queue", SPAN_ARG(s->config->data));
+    return make_folder(s, span_z(queue), why);
+}
+
+/* One shard a worker, and those that more workers left behind. */
+static void count_shards(struct supervisor *s)
+{
+    char path[512];
+    (void)snprintf(path, sizeof path, "%.*s/queue", SPAN_ARG(s->config->data));
+    s->n_shard = s->n;
+    DIR *dir = opendir(path);
+    for (const struct dirent *e; dir && (e = readdir(dir));) {
+        unsigned shard;
+        char rest[8];
+        if (sscanf(e->d_name, "shard-%4u.%7s", &shard, rest) == 2 && strcmp(rest, "db") == 0 &&
+            shard + 1 > s->n_shard && shard < STORE_SHARDS_MAX)
+            s->n_shard = shard + 1;
+    }
+    if (dir)
+        closedir(dir);
+}
+
+/* For `postern reload`: whom to signal. */
+static void write_pid(const struct supervisor *s)
+{
+    char path[512];
+    (void)snprintf(path, sizeof path, "%.*s/posternd.pid", SPAN_ARG(s->config->run));
+    FILE *f = fopen(path, "we");
+    if (!f)
+        return;
+    (void)fprintf(f, "%d\n", (int)getpid());
+    (void)fclose(f);
+}
+
+static enum err open_sockets(struct supervisor *s, struct why *why)
+{
+    const struct config *c = s->config;
+    for (unsigned i = 0; i < s->n; i++) {
+        char path[512];
+        for (unsigned k = 0; k < c->n_listen; k++)
+            TRY(listen_tcp(&c->listen[k].ip, true, &s->child[i].listen_fd[k], why));
+        (void)snprintf(path, sizeof path, "%.*s/gate-%u.sock", SPAN_ARG(c->run), i);
+        TRY(listen_unix(path, 0600, &s->child[i].control_fd, why));
+    }
+    s->metrics_fd = -1;
+    if (c->metrics.family != IP_NONE)
+        TRY(listen_tcp(&c->metrics, false, &s->metrics_fd, why));
+    return ERR_OK;
+}
+
+/* --- children --- */
+
+static void child_exec(int channel)
+{
+    char name[] = "posternd", role[] = "--worker", lang[] = "LANG=C";
+    char *const argv[] = { name, role, NULL };
+    char *const envp[] = { lang, NULL };
+    sigset_t none;
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (channel == BOOT_CHANNEL_FD)
+        (void)fcntl(channel, F_SETFD, 0);
+    else if (dup2(channel, BOOT_CHANNEL_FD) < 0)
+        _exit(EXIT_BROKEN);
+    execve("/proc/self/exe", argv, envp);
+    _exit(EXIT_BROKEN);
+}
+
+static void child_tell_start(const struct supervisor *s, unsigned i)
+{
+    const struct child_slot *c = &s->child[i];
+    struct boot_message m = { .kind = BOOT_START,
+                              .index = i,
+                              .n_workers = s->n,
+                              .n_listen = s->config->n_listen,
+                              .uid = s->uid,
+                              .gid = s->gid,
+                              .has_metrics = s->metrics_fd >= 0,
+                              .config = s->boot };
+    int fd[CHANNEL_FDS_MAX] = { [BOOT_FD_BUNDLE] = s->bundle_fd,
+                                [BOOT_FD_SHARED] = s->shared_fd,
+                                [BOOT_FD_CONTROL] = c->control_fd,
+                                [BOOT_FD_METRICS] = m.has_metrics ? s->metrics_fd : s->bundle_fd };
+    memcpy(m.config_path, s->config_path, sizeof m.config_path);
+    for (unsigned k = 0; k < m.n_listen; k++)
+        fd[BOOT_FD_LISTEN + k] = c->listen_fd[k];
+    for (unsigned shard = i; shard < s->n_shard && m.n_shard < WORKER_SHARDS_MAX; shard += s->n)
+        m.shard[m.n_shard++] = shard;
+    channel_send(c->channel, &m, sizeof m, fd, BOOT_FD_LISTEN + m.n_listen);
+}
+
+static void child_spawn(struct supervisor *s, unsigned i)
+{
+    struct child_slot *c = &s->child[i];
+    int pair[2];
+    c->started_ms = now_ms();
+    if (channel_pair(pair) != ERR_OK) {
+        c->start_at_ms = c->started_ms + BACKOFF_MAX_MS;
+        return;
+    }
+    log_flush();
+    c->pid = fork();
+    if (c->pid == 0)
+        child_exec(pair[1]);
+    close(pair[1]);
+    c->channel = pair[0];
+    if (c->pid < 0) {
+        c->pid = 0;
+        close(c->channel);
+        c->start_at_ms = c->started_ms + BACKOFF_MAX_MS;
+        return;
+    }
+    child_tell_start(s, i);
+    log_begin(LOG_INFO, "worker.started");
+    log_num("index", i);
+    log_num("pid", c->pid);
+    log_end();
+}
+
+static void child_died(struct supervisor *s, unsigned i, int status)
+{
+    struct child_slot *c = &s->child[i];
+    bool stable = now_ms() - c->started_ms > STABLE_MS;
+    c->pid = 0;
+    close(c->channel);
+    c->backoff_ms = stable || c->backoff_ms == 0 ? BACKOFF_FIRST_MS : c->backoff_ms * 2;
+    if (c->backoff_ms > BACKOFF_MAX_MS)
+        c->backoff_ms = BACKOFF_MAX_MS;
+    c->start_at_ms = now_ms() + c->backoff_ms;
+    if (s->stopping)
+        return;
+    log_begin(LOG_ALARM, "worker.died");
+    log_num("index", i);
+    log_num(WIFSIGNALED(status) ? "signal" : "exit",
+            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    log_num("restart_in_ms", c->backoff_ms);
+    log_end();
+}
+
+static void reap(struct supervisor *s)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        for (unsigned i = 0; i < s->n; i++)
+            if (s->child[i].pid == pid)
+                child_died(s, i, status);
+}
+
+static bool children_left(const struct supervisor *s)
+{
+    for (unsigned i = 0; i < s->n; i++)
+        if (s->child[i].pid > 0)
+            return true;
+    return false;
+}
+
+/* --- signals and time --- */
+
+static void begin_stop(struct supervisor *s)
+{
+    struct boot_message m = { .kind = BOOT_STOP, .stop_within_ms = STOP_MS };
+    if (s->stopping)
+        return;
+    s->stopping = true;
+    s->kill_at_ms = now_ms() + STOP_MS + KILL_AFTER_MS;
+    for (unsigned i = 0; i < s->n; i++)
+        if (s->child[i].pid > 0)
+            channel_send(s->child[i].channel, &m, sizeof m, NULL, 0);
+}
+
+static void take_signals(struct supervisor *s)
+{
+    struct signalfd_siginfo info;
+    while (read(s->signal_fd, &info, sizeof info) == sizeof info) {
+        switch (info.ssi_signo) {
+        case SIGHUP:
+            reload(s);
+            break;
+        case SIGTERM:
+        case SIGINT:
+            begin_stop(s);
+            break;
+        default:
+            reap(s);
+        }
+    }
+}
+
+static int next_wait_ms(const struct supervisor *s)
+{
+    int64_t at = s->stopping ? s->kill_at_ms : s->tickets_at_ms;
+    for (unsigned i = 0; i < s->n && !s->stopping; i++)
+        if (s->child[i].pid == 0 && s->child[i].start_at_ms < at)
+            at = s->child[i].start_at_ms;
+    int64_t wait = at - now_ms();
+    return wait < 0 ? 0 : (int)wait;
+}
+
+static void do_due(struct supervisor *s)
+{
+    int64_t now = now_ms();
+    if (s->stopping) {
+        for (unsigned i = 0; i < s->n && now >= s->kill_at_ms; i++)
+            if (s->child[i].pid > 0)
+                (void)kill(s->child[i].pid, SIGKILL);
+        return;
+    }
+    if (now >= s->tickets_at_ms) {
+        fresh_tickets(s);
+        reload(s);
+    }
+    for (unsigned i = 0; i < s->n; i++)
+        if (s->child[i].pid == 0 && s->child[i].start_at_ms <= now)
+            child_spawn(s, i);
+}
+
+static enum err take_signal_fd(struct supervisor *s, struct why *why)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGCHLD);
+    s->signal_fd = -1;
+    if (sigprocmask(SIG_BLOCK, &set, NULL) == 0)
+        s->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (s->signal_fd < 0) {
+        why_set(why, "signals cannot be taken: %s", strerror(errno));
+        return ERR_IO;
+    }
+    return ERR_OK;
+}
+
+static enum err supervisor_start(struct supervisor *s, struct why *why)
+{
+    char user[128];
+    size_t shared;
+    if (getrandom(&s->boot.hash_key, sizeof s->boot.hash_key, 0) < 0)
+        return ERR_IO;
+    fresh_tickets(s);
+    s->boot.generation = 1;
+    TRY(load(s, &s->config, &s->bundle_fd, why));
+    log_setup(2, (enum log_level)s->config->log_level, "posternd", wall_ms_now);
+    config_warnings(s->config, warn_of, NULL);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    s->n = s->config->workers > 0 ? s->config->workers : cores > 0 ? (unsigned)cores : 1;
+    if (s->n > STATS_WORKERS_MAX)
+        s->n = STATS_WORKERS_MAX;
+    (void)snprintf(user, sizeof user, "%.*s", SPAN_ARG(s->config->user));
+    if (geteuid() == 0)
+        TRY(sandbox_find_user(user, &s->uid, &s->gid, why));
+    TRY(make_folders(s, why));
+    count_shards(s);
+    TRY(open_sockets(s, why));
+    shared = sizeof(struct boot_shared) + s->n * sizeof(struct clients_part);
+    if (shared_new("postern-shared", shared, &s->shared_fd) != ERR_OK) {
+        why_set(why, "no memory to share among the workers: %s", strerror(errno));
+        return ERR_IO;
+    }
+    write_pid(s);
+    return take_signal_fd(s, why);
+}
+
+int supervisor_main(struct span config_path)
+{
+    struct supervisor *s = NEW(struct supervisor);
+    struct why why = { "" };
+    log_setup(2, LOG_INFO, "posternd", wall_ms_now);
+    if (config_path.n >= sizeof s->config_path) {
+        why_set(&why, "the configuration's path is too long");
+        return complain(&why);
+    }
+    memcpy(s->config_path, config_path.p, config_path.n);
+    if (supervisor_start(s, &why) != ERR_OK)
+        return complain(&why);
+    while (!s->stopping || children_left(s)) {
+        do_due(s);
+        log_flush();
+        struct pollfd p = { .fd = s->signal_fd, .events = POLLIN };
+        (void)poll(&p, 1, next_wait_ms(s));
+        take_signals(s);
+    }
+    log_begin(LOG_INFO, "supervisor.stopped");
+    log_end();
+    log_flush();
+    config_unref(s->config);
+    mem_free(s);
+    return 0;
+}

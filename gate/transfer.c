@@ -1,0 +1,229 @@
+/* The story of delivering, second half: jobs across a channel that is what it must be. */
+#include "base/log.h"
+#include "gate/session.h"
+
+enum { JOB_ARENA_MAX = 4 * 1024 * 1024 };
+
+/* --- the job at hand --- */
+
+static void job_begin(struct session *s, struct job *j)
+{
+    s->job = j;
+    s->started_ms = loop_wall_ms(s->w->loop);
+    s->reply = ARENA_ARRAY(&s->job_arena, struct reply, j->n);
+    s->rcpt = ARENA_ARRAY(&s->job_arena, const struct rcpt *, j->n);
+    for (unsigned k = 0; k < j->n; k++)
+        s->rcpt[k] = &j->mail->envelope.rcpt[j->rcpt[k].i];
+    s->mail = (struct smtpc_mail){ .envelope = &j->mail->envelope,
+                                   .rcpt = s->rcpt,
+                                   .n_rcpt = j->n,
+                                   .body_bytes = j->mail->envelope.size };
+    s->body_sent = 0;
+    s->heard = false;
+}
+
+static void chunk_forget(struct session *s);
+
+static void job_clear(struct session *s)
+{
+    s->job = NULL;
+    chunk_forget(s);
+    arena_done(&s->job_arena);
+    arena_init(&s->job_arena, JOB_ARENA_MAX);
+}
+
+static void job_reply(struct session *s, unsigned k, const struct reply *r)
+{
+    ASSERT(k < s->job->n);
+    s->reply[k] = *r;
+    if (arena_try_span(&s->job_arena, r->text, &s->reply[k].text) != ERR_OK)
+        s->reply[k].text = SPAN("(reply too long to keep)");
+}
+
+/* The same reply for all that have none yet. */
+static void job_reply_rest(struct session *s, const struct reply *r)
+{
+    for (unsigned k = 0; k < s->job->n; k++)
+        if (s->reply[k].code == 0)
+            job_reply(s, k, r);
+}
+
+static void job_report(struct session *s)
+{
+    struct attempt a = { .started_ms = s->started_ms,
+                         .tls = s->conn ? conn_tls(s->conn) : NULL,
+                         .contract = &s->dest->contract,
+                         .stage = outbound_stages()[s->stage].name,
+                         .detail = buf_span(&s->detail) };
+    if (s->host < s->facts.n_host)
+        a.host = s->facts.host[s->host].name;
+    if (s->conn)
+        a.ip = conn_peer(s->conn);
+    report_job(s->job, s->reply, &a);
+    job_clear(s);
+}
+
+/* --- the body --- */
+
+/* A chunk on its way from the store. */
+struct chunk_load {
+    struct store_op op;      /* first */
+    struct session *session; /* NULL: nobody waits any more */
+};
+
+static void chunk_forget(struct session *s)
+{
+    if (s->loading)
+        s->loading->session = NULL;
+    s->loading = NULL;
+    body_unref(s->chunk);
+    s->chunk = NULL;
+}
+
+static void chunk_loaded(struct store_op *op)
+{
+    struct chunk_load *l = CONTAINER_OF(op, struct chunk_load, op);
+    struct session *s = l->session;
+    struct body *chunk = op->result == ERR_OK ? op->body : NULL;
+    struct span none = SPAN_NONE;
+    store_op_done(op);
+    mem_free(l);
+    if (!s) {
+        body_unref(chunk);
+        return;
+    }
+    s->loading = NULL;
+    s->chunk = chunk;
+    if (!chunk) {
+        session_end(s, &REPLY(451, 4, 3, 0, "The message could not be read from the queue"), false);
+        return;
+    }
+    (void)transfer_body(s); /* the core asked before the chunk was here */
+    session_pump(s, &none);
+}
+
+static void chunk_start(struct session *s)
+{
+    struct chunk_load *l = NEW(struct chunk_load);
+    l->session = s;
+    s->loading = l;
+    store_op_init(&l->op, STORE_READ, chunk_loaded, NULL);
+    l->op.id = s->job->mail->envelope.id;
+    l->op.seq = (unsigned)(s->body_sent / BODY_CHUNK);
+    store_submit(s->job->mail->store, &l->op);
+}
+
+/* The next bytes of the body; none: they are being read. */
+static struct span body_next(struct session *s)
+{
+    const struct mail *m = s->job->mail;
+    if (m->body)
+        return body_at(m->body, s->body_sent);
+    if (s->chunk)
+        return body_at(s->chunk, s->body_sent % BODY_CHUNK);
+    if (!s->loading)
+        chunk_start(s);
+    return SPAN_NONE;
+}
+
+bool transfer_body(struct session *s)
+{
+    size_t room;
+    while ((room = smtpc_body_room(s->smtpc)) > 0 && s->body_sent < s->mail.body_bytes) {
+        struct span piece = body_next(s);
+        if (piece.n == 0)
+            return false;
+        piece = span_head(piece, piece.n < room ? piece.n : room);
+        smtpc_body(s->smtpc, piece, session_now(s));
+        s->body_sent += piece.n;
+        if (s->chunk && s->body_sent % BODY_CHUNK == 0) {
+            body_unref(s->chunk);
+            s->chunk = NULL;
+        }
+    }
+    return true;
+}
+
+/* --- job after job --- */
+
+bool transfer_begin(struct session *s)
+{
+    struct job *j = sched_next(s->dest);
+    if (j)
+        job_begin(s, j);
+    return j != NULL;
+}
+
+/* Why this job cannot go over this session; false: it can. */
+static bool job_misfits(struct session *s, struct reply *ret)
+{
+    if (s->job->lease_until_ms <= loop_wall_ms(s->w->loop)) {
+        /* the store will refuse the result as stale and keep the recipient */
+        *ret = REPLY(451, 4, 3, 0, "The lease ended before the mail could be sent");
+        return true;
+    }
+    return smtpc_fits(s->smtpc, &s->mail, ret) != ERR_OK;
+}
+
+void transfer_next(struct session *s)
+{
+    unsigned most = (unsigned)s->dest->config->limits.messages_per_session;
+    struct reply misfit;
+    if (!smtpc_ready(s->smtpc))
+        return; /* the core still puts the session right: SMTPC_READY follows */
+    while (s->job || (s->jobs_done < most && transfer_begin(s))) {
+        if (!job_misfits(s, &misfit)) {
+            smtpc_send(s->smtpc, &s->mail, session_now(s));
+            return;
+        }
+        job_reply_rest(s, &misfit);
+        job_report(s);
+    }
+    bool enough = s->jobs_done >= most || s->dest->retired || s->w->stopping;
+    session_move(s, enough ? STAGE_QUIT : STAGE_IDLE);
+}
+
+void transfer_rcpt(struct session *s, const struct smtpc_ev *ev)
+{
+    s->heard = true;
+    if (!reply_ok(&ev->reply))
+        job_reply(s, ev->i, &ev->reply);
+}
+
+void transfer_result(struct session *s, const struct smtpc_ev *ev)
+{
+    job_reply(s, ev->i, &ev->reply);
+}
+
+void transfer_sent(struct session *s, const struct smtpc_ev *ev)
+{
+    bool passed = false;
+    job_reply_rest(s, &ev->reply);
+    for (unsigned k = 0; k < s->job->n; k++)
+        passed = passed || reply_ok(&s->reply[k]);
+    if (passed)
+        sched_passed(s->dest);
+    job_report(s);
+    s->jobs_done++;
+    transfer_next(s);
+}
+
+void transfer_put_back(struct session *s)
+{
+    struct job *j = s->job;
+    job_clear(s);
+    sched_put_back(j);
+}
+
+void transfer_give_up(struct session *s, const struct reply *r)
+{
+    job_reply_rest(s, r);
+    job_report(s);
+}
+
+void transfer_free(struct session *s)
+{
+    ASSERT(!s->job);
+    chunk_forget(s);
+    arena_done(&s->job_arena);
+}

@@ -1,0 +1,25 @@
+/* channel.h - messages with descriptors between the supervisor and its children: a SEQPACKET pair,
+ * one message a packet, fixed layouts, both ends of the same build. */
+#ifndef SYS_CHANNEL_H
+#define SYS_CHANNEL_H
+
+#include "base/base.h"
+
+enum { CHANNEL_FDS_MAX = 200, CHANNEL_BYTES_MAX = 16 * 1024 };
+
+MUST_USE enum err channel_pair(int ret_fd[static 2]);
+/* Blocks until it is sent; does nothing when the other end is gone, which its death tells anyway.
+ */
+void channel_send(int fd, const void *p, size_t n, const int *fds, unsigned n_fds);
+/* ERR_AGAIN (non-blocking and nothing there), ERR_CLOSED, ERR_IO, ERR_TOO_BIG. fds: room for
+ * CHANNEL_FDS_MAX; they come close-on-exec. */
+MUST_USE enum err channel_recv(int fd, void *p, size_t cap, size_t *ret_n, int *ret_fds,
+                               unsigned *ret_n_fds);
+
+/* Memory behind a descriptor: shared by whoever maps it, or sealed for reading only. */
+MUST_USE enum err shared_new(const char *name, size_t n, int *ret_fd);
+MUST_USE enum err shared_sealed(const char *name, const void *p, size_t n, int *ret_fd);
+/* The whole of it, mapped; write: MAP_SHARED and writable. NULL: failed. */
+void *shared_map(int fd, bool write, size_t *ret_n);
+
+#endif
