@@ -15,10 +15,12 @@ BASE_CFLAGS := -std=gnu17 -g -fno-common -fno-strict-aliasing $(WARN)
 SAN_dev := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SAN_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
 SAN_cov := -O0 --coverage
-SAN_fuzz := -Wno-string-conversion -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-SAN_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -fstack-clash-protection
+SAN_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+SAN_release := -O2 -ftree-vectorize -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -fstack-clash-protection
 LD_release := -pie -Wl,-z,relro,-z,now
-CFLAGS := $(BASE_CFLAGS) $(SAN_$(V))
+# ASSERT(!"words") is how impossible states are named
+CLANG_ONLY := $(if $(findstring clang,$(CC)),-Wno-string-conversion)
+CFLAGS := $(BASE_CFLAGS) $(CLANG_ONLY) $(SAN_$(V))
 LDFLAGS := $(SAN_$(V)) $(LD_$(V))
 
 LIBS_io := -lssl -lcrypto -lunbound -lidn2

@@ -57,18 +57,6 @@ size_t span_rfind(struct span s, char c)
     return at ? (size_t)(at - s.p) : s.n;
 }
 
-struct span span_head(struct span s, size_t n)
-{
-    ASSERT(n <= s.n);
-    return (struct span){ s.p, n };
-}
-
-struct span span_tail(struct span s, size_t n)
-{
-    ASSERT(n <= s.n);
-    return (struct span){ n ? s.p + n : s.p, s.n - n };
-}
-
 struct span span_cut(struct span *s, char c)
 {
     size_t i = span_find(*s, c);

@@ -41,8 +41,16 @@ size_t span_find(struct span s, char c);
 size_t span_rfind(struct span s, char c);
 
 /* The first `n` bytes (n <= s.n), and what is left after them. */
-struct span span_head(struct span s, size_t n);
-struct span span_tail(struct span s, size_t n);
+static inline struct span span_head(struct span s, size_t n)
+{
+    ASSERT(n <= s.n);
+    return span_of(s.p, n);
+}
+static inline struct span span_tail(struct span s, size_t n)
+{
+    ASSERT(n <= s.n);
+    return n > 0 ? span_of(s.p + n, s.n - n) : s;
+}
 
 /* Cuts *s at the first c: returns what stood before it, *s becomes what stands after it.
  * Without a c the whole of *s is returned and *s becomes empty. */

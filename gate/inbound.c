@@ -103,7 +103,8 @@ static void client_hang_up(struct client *c)
 static void client_finish(struct client *c)
 {
     struct span out = smtpd_output(c->smtpd);
-    (void)conn_write(c->conn, out);
+    if (out.n > 0) /* within a handshake there is nothing to say */
+        (void)conn_write(c->conn, out);
     conn_finish(c->conn, LINGER_MS);
     client_free(c);
 }
@@ -404,7 +405,7 @@ static void client_greet(struct client *c)
     }
     if (c->listen->tls == LISTEN_IMPLICIT && r.code == 220) {
         conn_deadline(c->conn, now(c) + c->config->limits.in.handshake_ms);
-        client_start_tls(c);
+        conn_start_tls_behind(c->conn, c->config->tls_server, c->listen->name);
         return;
     }
     smtpd_greet(c->smtpd, &r, now(c));

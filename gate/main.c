@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { EXIT_USAGE = 64 };
 
@@ -27,6 +28,7 @@ int main(int argc, char **argv)
                                              { NULL, 0, NULL, 0 } };
     const char *config = "/etc/postern/postern.conf";
     int option;
+    (void)umask(077); /* mail and keys are nobody else's */
     while ((option = getopt_long(argc, argv, "c:Vh", options, NULL)) >= 0) {
         switch (option) {
         case 'c':

@@ -31,6 +31,10 @@ struct report {
     struct buf trace;
     bool to_us; /* Maildir, LMTP: delivered, not relayed */
     bool in_clear;
+    bool one_by_one; /* a recipient was dropped or leased anew meanwhile: the others' results stand
+                      */
+    bool told;       /* trace and notification are in the store */
+    unsigned at;     /* one_by_one: the recipient at hand */
     /* a notification */
     struct dsn_rcpt *dsn;
     unsigned n_dsn;
@@ -56,27 +60,31 @@ static void report_free(struct report *r)
 
 /* --- what the store says --- */
 
-static void report_count(const struct report *r)
+static void count_one(const struct report *r, unsigned k)
 {
     struct stats *s = &r->w->stats;
-    for (unsigned k = 0; k < r->job->n; k++) {
-        switch (r->verdict[k].action) {
-        case RETRY_DONE:
-            stats_add(s, STAT_DELIVERED, 1);
-            stats_add(s, STAT_DELIVERED_LOCAL, r->to_us);
-            stats_add(s, STAT_DELIVERED_PLAINTEXT, r->in_clear);
-            break;
-        case RETRY_LATER:
-            stats_add(s, STAT_DEFERRED, 1);
-            break;
-        case RETRY_BOUNCE:
-            stats_add(s, STAT_BOUNCED, 1);
-            stats_add(s, STAT_EXPIRED, r->verdict[k].expired);
-            break;
-        }
+    switch (r->verdict[k].action) {
+    case RETRY_DONE:
+        stats_add(s, STAT_DELIVERED, 1);
+        stats_add(s, STAT_DELIVERED_LOCAL, r->to_us);
+        stats_add(s, STAT_DELIVERED_PLAINTEXT, r->in_clear);
+        break;
+    case RETRY_LATER:
+        stats_add(s, STAT_DEFERRED, 1);
+        break;
+    case RETRY_BOUNCE:
+        stats_add(s, STAT_BOUNCED, 1);
+        stats_add(s, STAT_EXPIRED, r->verdict[k].expired);
+        break;
     }
-    if (r->n_dsn > 0)
-        stats_add(s, STAT_DSN_SENT, 1);
+}
+
+/* The results that the operation at hand carried are in the store. */
+static void report_count(const struct report *r)
+{
+    unsigned first = r->one_by_one ? r->at : 0, n = r->one_by_one ? 1 : r->job->n;
+    for (unsigned k = first; k < first + n; k++)
+        count_one(r, k);
 }
 
 static void report_submit(struct report *r);
@@ -84,6 +92,15 @@ static void report_submit(struct report *r);
 static void report_again(void *arg)
 {
     report_submit(arg);
+}
+
+static void report_end(struct report *r)
+{
+    if (r->n_dsn > 0) {
+        stats_add(&r->w->stats, STAT_DSN_SENT, 1);
+        sched_kick(r->w->sched);
+    }
+    report_free(r);
 }
 
 static void report_done(struct store_op *op)
@@ -96,23 +113,31 @@ static void report_done(struct store_op *op)
         timer_set(&r->again, loop_now_ms(r->w->loop) + FINISH_AGAIN_MS);
         return;
     }
-    if (result == ERR_OK)
+    if (result == ERR_STALE && !r->one_by_one && r->job->n > 1) {
+        r->one_by_one = true;
+        report_submit(r);
+        return;
+    }
+    if (result == ERR_OK) {
         report_count(r);
-    else if (result == ERR_STALE)
-        stats_add(&r->w->stats, STAT_LEASES_LOST, r->job->n);
-    if (result == ERR_OK && r->n_dsn > 0)
-        sched_kick(r->w->sched);
-    report_free(r);
+        r->told = true;
+    } else if (result == ERR_STALE) {
+        stats_add(&r->w->stats, STAT_LEASES_LOST, 1);
+    }
+    if (r->one_by_one && ++r->at < r->job->n && result != ERR_IO)
+        report_submit(r);
+    else
+        report_end(r);
 }
 
 static void report_submit(struct report *r)
 {
     store_op_init(&r->op, STORE_FINISH, report_done, r);
     r->op.id = r->job->mail->envelope.id;
-    r->op.results = r->result;
-    r->op.n = r->job->n;
-    r->op.bytes = buf_span(&r->trace);
-    r->op.message = r->n_dsn > 0 ? &r->notice : NULL;
+    r->op.results = r->one_by_one ? &r->result[r->at] : r->result;
+    r->op.n = r->one_by_one ? 1 : r->job->n;
+    r->op.bytes = r->told ? SPAN_NONE : buf_span(&r->trace);
+    r->op.message = r->n_dsn > 0 && !r->told ? &r->notice : NULL;
     store_submit(r->job->mail->store, &r->op);
 }
 

@@ -5,7 +5,9 @@
 #include <stdatomic.h>
 
 enum {
-    BATCH_MAX = 256,             /* operations in one commit */
+    BATCH_MAX = 256, /* operations in one commit */
+    PATIENT_MS = 5,  /* results of attempts wait so long for a flush to share */
+    PATIENT_MAX = 64,
     STAGED_BYTES_MAX = 8 << 20,  /* of appended chunks in a transaction that is left open */
     ARENA_BYTES_MAX = 128 << 20, /* of results: covers STORE_LIST_MAX of the largest */
 };
@@ -15,6 +17,10 @@ struct store {
     struct store_backend *backend;
     unsigned shard;
     /* the loop's */
+    struct work_item *patient, **patient_end; /* submitted, not yet handed to the thread */
+    unsigned n_patient;
+    struct loop *loop;
+    struct timer patience;
     uint64_t last_id;
     unsigned pending;
     enum err health;
@@ -179,6 +185,38 @@ static void store_finish(void *arg, struct work_item *item)
     op->done(op);
 }
 
+/* Nobody outside waits for the results of an attempt: they share the flush of the next message that
+ * somebody does wait for, when one comes soon. */
+static bool is_patient(enum store_kind kind)
+{
+    return kind == STORE_FINISH || kind == STORE_RENEW || kind == STORE_TRACE;
+}
+
+static void patient_go(void *arg)
+{
+    struct store *s = arg;
+    struct work_item *next;
+    timer_stop(&s->patience);
+    for (struct work_item *it = s->patient; it; it = next) {
+        next = it->next;
+        work_submit(s->work, it);
+    }
+    s->patient = NULL;
+    s->patient_end = &s->patient;
+    s->n_patient = 0;
+}
+
+static void patient_wait(struct store *s, struct work_item *item)
+{
+    item->next = NULL;
+    *s->patient_end = item;
+    s->patient_end = &item->next;
+    if (++s->n_patient >= PATIENT_MAX)
+        patient_go(s);
+    else if (!timer_armed(&s->patience))
+        timer_set(&s->patience, loop_now_ms(s->loop) + PATIENT_MS);
+}
+
 struct store *store_new(struct loop *loop, struct store_backend *backend, unsigned shard)
 {
     ASSERT(shard < STORE_SHARDS_MAX);
@@ -188,6 +226,9 @@ struct store *store_new(struct loop *loop, struct store_backend *backend, unsign
     s->last_id = backend->ops->last_id(backend);
     ASSERT(store_id_shard(s->last_id) == shard);
     s->work = work_new(loop, "store", BATCH_MAX, store_run, store_finish, s);
+    s->loop = loop;
+    s->patient_end = &s->patient;
+    timer_init(&s->patience, loop, patient_go, s);
     return s;
 }
 
@@ -195,6 +236,7 @@ void store_free(struct store *s)
 {
     if (!s)
         return;
+    patient_go(s);
     s->closing = true;
     work_free(s->work);
     ASSERT(s->pending == 0);
@@ -207,6 +249,11 @@ void store_submit(struct store *s, struct store_op *op)
     ASSERT(!s->closing);
     ASSERT(op->kind < STORE_KIND_COUNT_ && op->done);
     s->pending++;
+    if (is_patient(op->kind)) {
+        patient_wait(s, &op->work);
+        return;
+    }
+    patient_go(s); /* order is kept */
     work_submit(s->work, &op->work);
 }
 

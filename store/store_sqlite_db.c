@@ -7,7 +7,8 @@
 #include <sqlite3.h>
 
 enum {
-    CHECKPOINT_PAGES = 1000, /* of the WAL: more would make one commit in a while much slower */
+    CHECKPOINT_PAGES = 4000, /* of the WAL: pages that are used again are written once; more would
+                                make one commit in a while much slower */
     PATH_PAD = 8,            /* SQLite wants several NULs behind a file name */
 };
 

@@ -1,0 +1,31 @@
+/* args.h - the words behind `postern COMMAND`: options by one table, the same for all commands; a
+ * command names those that it takes. Pure. */
+#ifndef CLI_ARGS_H
+#define CLI_ARGS_H
+
+#include "base/buf.h"
+#include "base/why.h"
+
+enum { ARGS_WORDS_MAX = 8 };
+
+struct args {
+    bool json, help, held, all, yes, requiretls, tls_required_no;
+    struct span config, run, domain, from, to, since, facts;
+    uint64_t limit; /* 0: not given */
+    struct span word[ARGS_WORDS_MAX];
+    unsigned n_word;
+};
+
+/* Every command takes these. */
+#define ARGS_ALWAYS "config run json help"
+
+/* Options may stand anywhere; `--` ends them; `--name value` and `--name=value` are the same.
+ * takes: names of options with blanks between, besides ARGS_ALWAYS; NULL: all of them. ERR_SYNTAX:
+ * an option that is none, or not of this command, or lacks its value; ERR_TOO_BIG: too many words.
+ * why says what. *ret is borrowed from argv. An empty --from means the null sender, "<>". */
+MUST_USE enum err args_read(unsigned argc, char *const *argv, const char *takes, struct args *ret,
+                            struct why *why);
+/* A line for each option that the command takes. */
+void args_help(const char *takes, struct buf *out);
+
+#endif
