@@ -77,18 +77,18 @@ const char *out_size(uint64_t bytes, char ret[static OUT_TEXT_MAX])
     uint64_t unit = 1024;
     size_t i = 0;
     if (bytes < 1024) {
-        (void)snprintf(ret, OUT_TEXT_MAX, "%" PRIu64, bytes);
+        (void)snprintf(ret, OUT_TEXT_MAX, "%" PRIu64 " B", bytes);
         return ret;
     }
     while (bytes / unit >= 1024) {
         unit *= 1024;
         i++;
     }
-    uint64_t whole = bytes / unit, tenth = bytes % unit / (unit / 10 + 1);
+    uint64_t whole = bytes / unit, tenth = bytes % unit * 10 / unit;
     if (whole < 10)
-        (void)snprintf(ret, OUT_TEXT_MAX, "%" PRIu64 ".%" PRIu64 "%c", whole, tenth, units[i]);
+        (void)snprintf(ret, OUT_TEXT_MAX, "%" PRIu64 ".%" PRIu64 " %ciB", whole, tenth, units[i]);
     else
-        (void)snprintf(ret, OUT_TEXT_MAX, "%" PRIu64 "%c", whole, units[i]);
+        (void)snprintf(ret, OUT_TEXT_MAX, "%" PRIu64 " %ciB", whole, units[i]);
     return ret;
 }
 

@@ -27,7 +27,7 @@ TEST(each_event_is_a_sentence)
         "{\"event\":\"accepted\",\"from\":\"a@a.example\",\"to\":\"b@b.example,c@b.example\","
         "\"rcpts\":2,\"bytes\":1500,\"client\":\"192.0.2.1:4000\",\"helo\":\"c.example\","
         "\"message-id\":\"m@a.example\",\"tls\":\"none\"}",
-        "accepted from <a@a.example> for <b@b.example,c@b.example> (2 recipients, 1.4K) by "
+        "accepted from <a@a.example> for <b@b.example,c@b.example> (2 recipients, 1.4 KiB) by "
         "192.0.2.1:4000 helo c.example in clear, Message-ID m@a.example");
     check_story("{\"event\":\"delivered\",\"to\":\"b@b.example\",\"reply\":\"250 2.0.0 Ok\","
                 "\"host\":\"mx.b.example\",\"ip\":\"192.0.2.2:25\"," TLS
