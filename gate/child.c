@@ -6,12 +6,14 @@
 #include "sys/sandbox.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 enum { EXIT_WELL = 0, EXIT_BROKEN = 1, EXIT_CONFIG = 78 };
 enum { PATHS_MAX = 64 };
+enum { MMAP_FROM_BYTES = 4 * 1024 * 1024, KEEP_FREE_BYTES = 2 * 1024 * 1024 };
 
 struct child {
     struct boot_message boot;
@@ -57,8 +59,7 @@ static enum err load_bundle(int fd, const struct boot_message *m, struct config 
     return e;
 }
 
-/* The part of a Maildir template before its first placeholder's folder. */
-static struct span maildir_root(struct span pattern)
+struct span boot_maildir_root(struct span pattern)
 {
     size_t brace = span_find(pattern, '{');
     struct span head = span_head(pattern, brace);
@@ -71,6 +72,23 @@ static void allow_path(struct arena *a, struct sandbox_path *paths, unsigned *n,
 {
     if (path.n > 0 && *n < PATHS_MAX)
         paths[(*n)++] = (struct sandbox_path){ arena_z(a, path), write };
+}
+
+/* What is not there now cannot be allowed, and will not be seen when it comes. */
+static struct span check_root(struct span root, struct arena *a)
+{
+    if (root.n == 0 || access(arena_z(a, root), R_OK | W_OK | X_OK) == 0)
+        return root;
+    struct why text;
+    why_set(
+        &text,
+        "the Maildir folder %.*s is missing or not writable for `user`: mail for it waits; make "
+        "it, then restart posternd",
+        SPAN_ARG(root));
+    log_begin(LOG_WARN, "config.warning");
+    log_z("what", text.text);
+    log_end();
+    return root;
 }
 
 static enum err child_sandbox_files(const struct child *c, struct why *why)
@@ -92,7 +110,7 @@ static enum err child_sandbox_files(const struct child *c, struct why *why)
     allow_path(&a, paths, &n, cfg->data, true);
     for (unsigned i = 0; i < cfg->routes.n_route; i++) {
         const struct route *r = &cfg->routes.route[i];
-        allow_path(&a, paths, &n, maildir_root(r->maildir), true);
+        allow_path(&a, paths, &n, check_root(boot_maildir_root(r->maildir), &a), true);
         for (unsigned k = 0; k < r->n_host; k++)
             if (r->host[k].is_path)
                 allow_path(&a, paths, &n, r->host[k].name, true);
@@ -204,8 +222,18 @@ static enum err child_start(struct child *c, struct why *why)
     return sandbox_syscalls(why);
 }
 
+/* Bodies come and go in chunks of 256 KiB: without this each one is a mapping of its own, made,
+ * cleared and given back for every message. */
+static void tune_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, MMAP_FROM_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, KEEP_FREE_BYTES);
+    (void)mallopt(M_ARENA_MAX, 1);
+}
+
 int child_main(void)
 {
+    tune_memory();
     struct child *c = NEW(struct child);
     struct why why = { "" };
     char who[16];
@@ -215,7 +243,7 @@ int child_main(void)
     if (e == ERR_OK)
         e = child_start(c, &why);
     if (e != ERR_OK)
-        return child_fails("start", &why);
+        _exit(child_fails("start", &why));
     log_setup(2, (enum log_level)c->wb.config->log_level, who, wall_ms_now);
 
     struct boot_message ready = { .kind = BOOT_READY, .index = c->boot.index };

@@ -11,7 +11,7 @@
 #include "mail/header.h"
 #include "proto/smtpd.h"
 
-enum { INCOMING_MEMORY_MAX = 1024 * 1024, INCOMING_APPENDS_MAX = 4 };
+enum { INCOMING_MEMORY_MAX = 2 * 1024 * 1024, INCOMING_APPENDS_MAX = 4 };
 
 struct incoming {
     struct worker *worker;
@@ -24,7 +24,8 @@ struct incoming {
     uint64_t body_bytes;
     struct header_scan scan;
     unsigned chunks_before, appends_pending;
-    bool append_failed, abandoned, committing;
+    enum err append_failed; /* of a chunk, or ERR_OK */
+    bool abandoned, committing;
     struct store_op op;
     struct store_new put;
     char trace[STORE_TRACE_MAX];
