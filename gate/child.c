@@ -31,6 +31,13 @@ const char *boot_shard_path(struct span data, unsigned shard, char ret[static SH
     return ret;
 }
 
+static void child_log(const struct child *c, int level)
+{
+    char who[16];
+    (void)snprintf(who, sizeof who, "gate%u", c->boot.index);
+    log_setup(2, (enum log_level)level, who, wall_ms_now);
+}
+
 static int child_fails(const char *what, const struct why *why)
 {
     log_begin(LOG_ALARM, "worker.failed");
@@ -165,6 +172,7 @@ static void child_reload(struct child *c, const struct boot_message *m, int fd)
         (void)child_fails("reload", &why); /* the old snapshot stays */
         return;
     }
+    child_log(c, config->log_level);
     worker_reload(c->worker, config);
 }
 
@@ -213,6 +221,8 @@ static enum err child_start(struct child *c, struct why *why)
     wb->n_workers = c->boot.n_workers;
     wb->control_fd = c->fd[BOOT_FD_CONTROL];
     wb->metrics_fd = c->boot.has_metrics ? c->fd[BOOT_FD_METRICS] : -1;
+    if (!c->boot.has_metrics)
+        close(c->fd[BOOT_FD_METRICS]); /* the bundle again, which holds private keys */
     for (unsigned i = 0; i < c->boot.n_listen; i++)
         wb->listen_fd[i] = c->fd[BOOT_FD_LISTEN + i];
     wb->loop = loop_new();
@@ -236,15 +246,13 @@ int child_main(void)
     tune_memory();
     struct child *c = NEW(struct child);
     struct why why = { "" };
-    char who[16];
     enum err e = child_take_boot(c, &why);
-    (void)snprintf(who, sizeof who, "gate%u", c->boot.index);
-    log_setup(2, LOG_INFO, who, wall_ms_now);
+    child_log(c, LOG_INFO);
     if (e == ERR_OK)
         e = child_start(c, &why);
     if (e != ERR_OK)
         _exit(child_fails("start", &why));
-    log_setup(2, (enum log_level)c->wb.config->log_level, who, wall_ms_now);
+    child_log(c, c->wb.config->log_level);
 
     struct boot_message ready = { .kind = BOOT_READY, .index = c->boot.index };
     (void)fcntl(BOOT_CHANNEL_FD, F_SETFL, fcntl(BOOT_CHANNEL_FD, F_GETFL) | O_NONBLOCK);

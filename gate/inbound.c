@@ -25,7 +25,7 @@ struct inbound {
     unsigned n_port;
     struct list clients;
     unsigned n_clients;
-    int64_t full_until_ms; /* wall: the disk was full a moment ago */
+    int64_t full_until_ms; /* monotonic: the disk was full a moment ago */
     bool stopping, alarmed;
 };
 
@@ -144,7 +144,7 @@ static void client_committed(void *arg, struct incoming *m, enum err result)
         client_reply(c, &(struct reply){ 250, { 2, 0, 0 }, buf_span(&b) });
         break;
     case ERR_FULL:
-        in->full_until_ms = loop_wall_ms(in->w->loop) + FULL_REST_MS;
+        in->full_until_ms = now(c) + FULL_REST_MS;
         log_begin(LOG_ALARM, "store.full");
         log_end();
         client_reply(c, &REPLY(452, 4, 3, 1, "Insufficient system storage, try later"));
@@ -192,7 +192,7 @@ static bool store_takes_mail(struct client *c, struct reply *ret)
         *ret = REPLY(421, 4, 3, 0, "Mail system has a storage failure, try later");
         return false;
     }
-    if (loop_wall_ms(in->w->loop) < in->full_until_ms) {
+    if (now(c) < in->full_until_ms) {
         *ret = REPLY(452, 4, 3, 1, "Insufficient system storage, try later");
         return false;
     }
@@ -265,6 +265,7 @@ static void client_data(struct client *c)
 {
     struct reply r;
     if (!store_takes_mail(c, &r)) {
+        client_drop_mail(c);
         client_reply(c, &r);
         return;
     }
@@ -453,7 +454,7 @@ static void client_conn(void *arg, struct conn *conn, enum conn_event ev, struct
             client_pump(c, in);
         return;
     case CONN_DRAINED:
-        if (c->tls_next)
+        if (c->tls_next && smtpd_output(c->smtpd).n == 0)
             client_start_tls(c);
         else if (client_pump(c, &none))
             conn_resume(conn);

@@ -8,7 +8,7 @@
 
 enum {
     LEASE_MS = 10 * 60 * 1000,
-    ARENA_MAX = 8 * 1024 * 1024,
+    ARENA_MAX = 16 * 1024 * 1024, /* RCPTS_MAX of the longest, and the rest of an envelope */
     TRACE_TO_MAX = 1500,
 };
 
@@ -32,6 +32,7 @@ struct incoming *incoming_new(struct worker *w, struct config *c, const struct s
         .requiretls = mail->mail.requiretls,
     };
     m->body = body_new();
+    w->body_memory += body_memory(m->body);
     header_scan_init(&m->scan, c->hostname);
     return m;
 }
@@ -135,7 +136,7 @@ static void append_done(struct store_op *op)
     struct append *a = CONTAINER_OF(op, struct append, op);
     struct incoming *m = a->m;
     if (op->result != ERR_OK)
-        m->append_failed = true;
+        m->append_failed = op->result;
     m->worker->body_memory -= body_memory(a->chunk);
     body_unref(a->chunk);
     store_op_done(op);
@@ -241,6 +242,8 @@ static void put_done(struct store_op *op)
     struct incoming *m = CONTAINER_OF(op, struct incoming, op);
     enum err result = op->result;
     m->committing = false;
+    if (result == ERR_NOT_FOUND && m->append_failed != ERR_OK)
+        result = m->append_failed; /* why the chunks are not there */
     if (result == ERR_OK) {
         incoming_count(m);
         incoming_log(m);

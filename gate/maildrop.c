@@ -7,7 +7,7 @@
 #include "io/maildir.h"
 #include "mail/addr.h"
 
-enum { ARENA_MAX = 8 * 1024 * 1024, HEADER_MAX = 2048 };
+enum { ARENA_MAX = 32 * 1024 * 1024, HEADER_MAX = 2048 };
 
 struct drop {
     struct work_item work; /* first */

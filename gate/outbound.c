@@ -89,6 +89,7 @@ static void session_drop_conn(struct session *s)
     s->smtpc = NULL;
     conn_free(s->conn);
     s->conn = NULL;
+    s->handshake = false;
 }
 
 /* Memory goes at the end of the turn: whoever is on the stack sees STAGE_OVER. */
@@ -278,6 +279,7 @@ static void session_on_ready(struct session *s)
 static void session_on_tls_up(struct session *s)
 {
     const struct tls_facts *f = conn_tls(s->conn);
+    s->handshake = false;
     host(s)->handshake = TRI_YES;
     stats_add(&s->w->stats, STAT_TLS_OUT, 1);
     if (f->resumed)
@@ -312,6 +314,7 @@ static void session_handshake(struct session *s)
     buf_init(&key, DEST_KEY_MAX);
     buf_putf(&key, "%s %.*s %s", contract_digest(&s->dest->contract, digest), SPAN_ARG(h->name),
              ip_port_text(&peer, ip));
+    s->handshake = true;
     conn_deadline(s->conn, session_now(s) + s->dest->config->limits.handshake_ms);
     conn_start_tls_client(s->conn, s->dest->config->tls_client, literal ? SPAN_NONE : h->name,
                           buf_span(&key));
@@ -417,6 +420,8 @@ static void session_on_timeout(struct session *s)
     struct span none = SPAN_NONE;
     if (s->stage == STAGE_CONNECT) {
         session_on_unreachable(s, "no answer in time");
+    } else if (s->handshake) {
+        session_on_no_tls(s, "the handshake failed", SPAN("it did not end in time"));
     } else if (s->stage == STAGE_IDLE) {
         list_remove(&s->idle);
         session_move(s, STAGE_QUIT);

@@ -96,7 +96,7 @@ static void report_again(void *arg)
 
 static void report_end(struct report *r)
 {
-    if (r->n_dsn > 0) {
+    if (r->n_dsn > 0 && r->told) {
         stats_add(&r->w->stats, STAT_DSN_SENT, 1);
         sched_kick(r->w->sched);
     }

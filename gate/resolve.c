@@ -12,6 +12,7 @@ struct lookup {
     enum dns_type type;
     struct dns_query *dns; /* NULL: answered */
     enum dns_status status;
+    enum security security;
 };
 
 struct resolve_query {
@@ -122,14 +123,33 @@ static void host_interleave(struct host_facts *h)
     memcpy(h->ip, sorted, n * sizeof *sorted);
 }
 
+/* The worst of both families, whichever was answered first: a forged answer is not made good by
+ * one that is merely unsigned. */
+static enum security security_worse(enum security a, enum security b)
+{
+    static const int rank[] = {
+        [SECURITY_BOGUS] = 0, [SECURITY_UNKNOWN] = 1, [SECURITY_INSECURE] = 2, [SECURITY_SECURE] = 3
+    };
+    return rank[a] < rank[b] ? a : b;
+}
+
 /* Both families are answered: an address is a yes; two proven absences a no; else unknown. */
 static void host_settle(struct resolve_query *q, unsigned i)
 {
     struct host_facts *h = &q->facts.host[i];
-    bool unknown = false;
-    for (unsigned k = 0; k < q->n_lookup; k++)
-        if (q->lookup[k].host == i && q->lookup[k].status == DNS_FAIL)
-            unknown = true;
+    enum security security = SECURITY_SECURE;
+    bool unknown = false, asked = false;
+    for (unsigned k = 0; k < q->n_lookup; k++) {
+        const struct lookup *l = &q->lookup[k];
+        if (l->host != i)
+            continue;
+        asked = true;
+        unknown = unknown || l->status == DNS_FAIL;
+        security = security_worse(security, l->security);
+    }
+    if (!asked)
+        return; /* its addresses are the configuration's */
+    h->ip_security = security;
     h->has_ip = h->n_ip > 0 ? TRI_YES : unknown ? TRI_UNKNOWN : TRI_NO;
     if (h->has_ip == TRI_UNKNOWN)
         h->failure = SPAN("its addresses could not be looked up");
@@ -165,10 +185,8 @@ static void ip_answered(void *arg, const struct dns_answer *a)
         host_add_ips(q, h, l->host, a, l->type);
         facts_live(q, a->ttl_ms);
     }
-    enum security s = a->status == DNS_FAIL && a->security != DNS_BOGUS ? SECURITY_UNKNOWN
-                                                                        : security_of(a->security);
-    if (h->ip_security == SECURITY_UNKNOWN || s != SECURITY_SECURE)
-        h->ip_security = s;
+    bool unknown = a->status == DNS_FAIL && a->security != DNS_BOGUS;
+    l->security = unknown ? SECURITY_UNKNOWN : security_of(a->security);
     if (--q->n_waiting == 0)
         query_settle(q);
 }
@@ -210,8 +228,7 @@ struct mx {
 
 static bool mx_before(const struct mx *a, const struct mx *b)
 {
-    return a->preference != b->preference ? a->preference < b->preference
-                                          : a->shuffle < b->shuffle;
+    return a->preference != b->preference ? a->preference < b->preference : a->shuffle < b->shuffle;
 }
 
 /* Keeps the best few in order. */

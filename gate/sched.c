@@ -60,6 +60,7 @@ static struct job *job_new(struct dest *d, struct mail *m, int64_t lease_until_m
     j->lease_until_ms = lease_until_ms;
     j->rcpt = &j->one;
     j->cap = 1;
+    d->n_jobs++;
     list_push(&d->sched->leases, &j->leased);
     return j;
 }
@@ -75,7 +76,8 @@ static void job_add(struct job *j, const struct job_rcpt *r)
         j->cap *= 2;
     }
     j->rcpt[j->n++] = *r;
-    j->dest->sched->n_active++;
+    struct sched *s = j->dest->sched;
+    stats_set(&s->w->stats, STAT_ACTIVE, ++s->n_active);
 }
 
 static void dest_run(struct dest *d);
@@ -83,6 +85,8 @@ static void dest_run(struct dest *d);
 void sched_job_done(struct job *j)
 {
     struct sched *s = j->dest->sched;
+    ASSERT(j->dest->n_jobs > 0);
+    j->dest->n_jobs--;
     if (j->renewing)
         j->renewing->arg = NULL;
     list_remove(&j->in);
@@ -95,8 +99,7 @@ void sched_job_done(struct job *j)
     mem_free(j);
 }
 
-/* The lease ran out before anybody could try: it is someone else's now, perhaps ours again later.
- */
+/* The lease ran out before anybody could try: it is someone else's now, or ours again later. */
 static void job_lost(struct job *j)
 {
     char id[ID_BYTES_MAX];
@@ -136,7 +139,7 @@ static struct dest *dest_new(struct sched *s, struct span key, const struct rout
 static void dest_free(struct dest *d)
 {
     struct sched *s = d->sched;
-    ASSERT(d->n_sessions == 0 && d->n_ready == 0);
+    ASSERT(d->n_sessions == 0 && d->n_jobs == 0);
     if (!d->retired)
         map_del(&s->by_key, d->key);
     list_remove(&d->in);
@@ -307,6 +310,15 @@ static void plan_rcpt(struct sched *s, struct mail *m, const struct job_rcpt *r,
     job_add(j, r);
 }
 
+/* dest_run would start one of the jobs that wait, or tell them why not. */
+static bool dest_can_run(const struct dest *d)
+{
+    if (d->route.kind == ROUTE_MAILDIR)
+        return d->n_sessions < MAILDIR_AT_ONCE;
+    return !list_empty(&d->idle) || d->n_sessions == 0 ||
+           d->n_sessions < window_allows(&d->window, wall(d->sched));
+}
+
 /* Runs the destinations of a mail whose jobs were just planned: they may have gone by then, so
  * it walks the leases, newest first, only as far as that mail's. */
 static void run_planned(struct sched *s, const struct mail *m)
@@ -318,9 +330,7 @@ static void run_planned(struct sched *s, const struct mail *m)
             if (j->mail != m)
                 break;
             bool waits = !list_empty(&j->in);
-            if (waits && (!list_empty(&j->dest->idle) ||
-                          j->dest->n_sessions < window_allows(&j->dest->window, wall(s)) ||
-                          j->dest->n_sessions == 0))
+            if (waits && dest_can_run(j->dest))
                 d = j->dest;
         }
         if (!d)
@@ -344,6 +354,60 @@ void sched_fresh(struct sched *s, struct mail *m, uint64_t token, int64_t lease_
     }
     run_planned(s, m);
     mail_unref(m);
+}
+
+/* --- leases --- */
+
+struct renew {
+    struct store_op op; /* first */
+    struct store_item *items;
+};
+
+static void renew_done(struct store_op *op)
+{
+    struct renew *r = CONTAINER_OF(op, struct renew, op);
+    struct job *j = op->arg;
+    if (j) {
+        j->renewing = NULL;
+        if (op->result == ERR_OK)
+            j->lease_until_ms = op->until_ms;
+    }
+    mem_free(r->items);
+    store_op_done(op);
+    mem_free(r);
+}
+
+static void job_renew(struct job *j)
+{
+    struct sched *s = j->dest->sched;
+    struct renew *r = NEW(struct renew);
+    r->items = mem_zalloc(j->n * sizeof *r->items);
+    for (unsigned k = 0; k < j->n; k++)
+        r->items[k] = (struct store_item){ .id = j->mail->envelope.id,
+                                           .i = j->rcpt[k].stored_i,
+                                           .token = j->rcpt[k].token };
+    store_op_init(&r->op, STORE_RENEW, renew_done, j);
+    r->op.items = r->items;
+    r->op.n = j->n;
+    r->op.until_ms = wall(s) + LEASE_MS;
+    j->renewing = &r->op;
+    list_remove(&j->leased);
+    list_push(&s->leases, &j->leased);
+    store_submit(j->mail->store, &r->op);
+}
+
+/* T-57: a lease that is longer than any was given before the clock was set back, and the store has
+ * cut it. */
+static void renew_leases(struct sched *s)
+{
+    int64_t soon = wall(s) + RENEW_BEFORE_MS, longest = wall(s) + LEASE_MS;
+    LIST_EACH (it, &s->leases) {
+        struct job *j = LIST_ENTRY(it, struct job, leased);
+        if (j->lease_until_ms > soon && j->lease_until_ms <= longest)
+            return;
+        if (!j->renewing)
+            job_renew(j);
+    }
 }
 
 /* --- taking what is due --- */
@@ -406,6 +470,7 @@ static void take_start(struct taker *t)
 static void sched_take(void *arg)
 {
     struct sched *s = arg;
+    renew_leases(s); /* first: after a jump of the clock ours look as if they had ended */
     for (unsigned i = 0; i < s->w->n_store && !s->stopping; i++)
         take_start(&s->taker[i]);
 }
@@ -429,64 +494,12 @@ void sched_each(const struct sched *s, sched_dest_fn *fn, void *arg)
         fn(arg, CONTAINER_OF(it, const struct dest, in));
 }
 
-/* --- leases --- */
-
-struct renew {
-    struct store_op op; /* first */
-    struct store_item *items;
-};
-
-static void renew_done(struct store_op *op)
-{
-    struct renew *r = CONTAINER_OF(op, struct renew, op);
-    struct job *j = op->arg;
-    if (j) {
-        j->renewing = NULL;
-        if (op->result == ERR_OK)
-            j->lease_until_ms = op->until_ms;
-    }
-    mem_free(r->items);
-    store_op_done(op);
-    mem_free(r);
-}
-
-static void job_renew(struct job *j)
-{
-    struct sched *s = j->dest->sched;
-    struct renew *r = NEW(struct renew);
-    r->items = mem_zalloc(j->n * sizeof *r->items);
-    for (unsigned k = 0; k < j->n; k++)
-        r->items[k] = (struct store_item){ .id = j->mail->envelope.id,
-                                           .i = j->rcpt[k].stored_i,
-                                           .token = j->rcpt[k].token };
-    store_op_init(&r->op, STORE_RENEW, renew_done, j);
-    r->op.items = r->items;
-    r->op.n = j->n;
-    r->op.until_ms = wall(s) + LEASE_MS;
-    j->renewing = &r->op;
-    list_remove(&j->leased);
-    list_push(&s->leases, &j->leased);
-    store_submit(j->mail->store, &r->op);
-}
-
-static void renew_leases(struct sched *s)
-{
-    int64_t soon = wall(s) + RENEW_BEFORE_MS;
-    LIST_EACH (it, &s->leases) {
-        struct job *j = LIST_ENTRY(it, struct job, leased);
-        if (j->lease_until_ms > soon)
-            return;
-        if (!j->renewing)
-            job_renew(j);
-    }
-}
-
 /* --- once a second --- */
 
 static void dest_tick(struct dest *d)
 {
     struct sched *s = d->sched;
-    bool busy = d->n_sessions > 0 || d->n_ready > 0;
+    bool busy = d->n_sessions > 0 || d->n_jobs > 0; /* the last may be on their way to the store */
     if (busy) {
         dest_run(d); /* a resting destination may have woken */
         return;
@@ -502,7 +515,6 @@ static void sched_tick(void *arg)
     struct sched *s = arg;
     unsigned dead = 0;
     timer_set(&s->tick, loop_now_ms(s->w->loop) + TICK_MS);
-    renew_leases(s);
     LIST_EACH (it, &s->dests) {
         struct dest *d = LIST_ENTRY(it, struct dest, in);
         dead += window_allows(&d->window, wall(s)) == 0;

@@ -23,6 +23,7 @@ struct dest {
     struct list ready;   /* jobs that wait for a session */
     unsigned n_sessions; /* running and idle, or Maildir hand-overs */
     unsigned n_ready;
+    unsigned n_jobs;  /* that wait, that a session has, or that report.c has */
     struct list idle; /* sessions that wait for mail, the latest in front */
     bool retired;     /* made under a snapshot that is gone: takes no new mail */
     struct window window;

@@ -21,6 +21,7 @@ struct session {
     unsigned host;      /* in facts */
     bool in_clear;      /* TLS failed here before and the contract lets mail go without */
     struct conn *conn;
+    bool handshake; /* conn is in one */
     struct smtpc *smtpc;
     struct arena arena; /* words about hosts; as long as the session */
     struct buf detail;  /* the channel's story */

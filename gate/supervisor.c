@@ -14,8 +14,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -45,7 +47,7 @@ struct supervisor {
     char config_path[512];
     struct config *config;
     struct config_boot boot;
-    int bundle_fd, shared_fd, metrics_fd, signal_fd;
+    int bundle_fd, shared_fd, metrics_fd, signal_fd, pid_fd;
     unsigned uid, gid, n;
     unsigned n_shard; /* files there are, or will be */
     struct child_slot child[STATS_WORKERS_MAX];
@@ -106,16 +108,52 @@ static void fresh_tickets(struct supervisor *s)
     s->tickets_at_ms = now_ms() + TICKETS_MS;
 }
 
+static bool same_dns(const struct dns_config *a, const struct dns_config *b)
+{
+    bool same = a->n_resolver == b->n_resolver && a->timeout_ms == b->timeout_ms &&
+                span_eq(a->trust_anchor_file, b->trust_anchor_file) &&
+                span_eq(a->unbound_config_file, b->unbound_config_file);
+    for (unsigned i = 0; same && i < a->n_resolver; i++)
+        same = span_eq(a->resolver[i], b->resolver[i]);
+    return same;
+}
+
 /* What a running installation cannot change without being started anew. */
-static bool same_sockets(const struct config *a, const struct config *b, struct why *why)
+static bool same_start(const struct config *a, const struct config *b, struct why *why)
 {
     bool same = a->n_listen == b->n_listen && span_eq(a->data, b->data) &&
-                span_eq(a->run, b->run) && a->workers == b->workers;
+                span_eq(a->run, b->run) && a->workers == b->workers && span_eq(a->user, b->user) &&
+                ip_eq(&a->metrics, &b->metrics) && same_dns(&a->dns, &b->dns);
     for (unsigned i = 0; same && i < a->n_listen; i++)
         same = ip_eq(&a->listen[i].ip, &b->listen[i].ip);
     if (!same)
-        why_set(why, "`listen`, `data`, `run` or `workers` changed: restart posternd for that");
+        why_set(why, "`listen`, `data`, `run`, `user`, `workers`, `metrics` or `dns` changed: "
+                     "restart posternd for that");
     return same;
+}
+
+static bool has_root(const struct config *c, struct span root)
+{
+    for (unsigned i = 0; i < c->routes.n_route; i++) {
+        struct span has = boot_maildir_root(c->routes.route[i].maildir);
+        bool below = has.n > 0 && span_starts(root, has);
+        if (below && (root.n == has.n || root.p[has.n] == '/'))
+            return true;
+    }
+    return false;
+}
+
+/* Running workers were given their folders for good. */
+static bool same_folders(const struct config *a, const struct config *b, struct why *why)
+{
+    for (unsigned i = 0; i < b->routes.n_route; i++) {
+        struct span root = boot_maildir_root(b->routes.route[i].maildir);
+        if (root.n == 0 || has_root(a, root))
+            continue;
+        why_set(why, "the Maildir folder %.*s is new: restart posternd for that", SPAN_ARG(root));
+        return false;
+    }
+    return true;
 }
 
 static void reload(struct supervisor *s)
@@ -125,7 +163,9 @@ static void reload(struct supervisor *s)
     int fd;
     s->boot.generation++;
     enum err e = load(s, &config, &fd, &why);
-    if (e == ERR_OK && !same_sockets(s->config, config, &why)) {
+    bool same =
+        e == ERR_OK && same_start(s->config, config, &why) && same_folders(s->config, config, &why);
+    if (e == ERR_OK && !same) {
         e = ERR_REFUSED;
         config_unref(config);
         close(fd);
@@ -141,6 +181,7 @@ static void reload(struct supervisor *s)
     config_unref(s->config);
     s->bundle_fd = fd;
     s->config = config;
+    log_setup(2, (enum log_level)config->log_level, "posternd", wall_ms_now);
     config_warnings(config, warn_of, NULL);
     struct boot_message m = { .kind = BOOT_RELOAD, .config = s->boot };
     memcpy(m.config_path, s->config_path, sizeof m.config_path);
@@ -151,31 +192,36 @@ static void reload(struct supervisor *s)
 
 /* --- folders, shards, sockets --- */
 
-static enum err make_folder(const struct supervisor *s, struct span path, struct why *why)
+/* inside: the folder around it belongs to the workers' user, who must not choose what root gives
+ * away: then no symbolic link will do. */
+static enum err make_folder(const struct supervisor *s, struct span path, bool inside,
+                            struct why *why)
 {
     char z[512];
     (void)snprintf(z, sizeof z, "%.*s", SPAN_ARG(path));
-    bool ok = mkdir(z, 0750) == 0 || errno == EEXIST;
-    if (ok && geteuid() == 0)
-        ok = chown(z, s->uid, s->gid) == 0;
-    if (!ok) {
+    int fd = -1;
+    if (mkdir(z, 0750) == 0 || errno == EEXIST)
+        fd = open(z, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (inside ? O_NOFOLLOW : 0));
+    bool ok = fd >= 0 && (geteuid() != 0 || fchown(fd, s->uid, s->gid) == 0);
+    if (!ok)
         why_set(why, "cannot make or own the folder %s: %s", z, strerror(errno));
-        return ERR_IO;
-    }
-    return ERR_OK;
+    if (fd >= 0)
+        (void)close(fd);
+    return ok ? ERR_OK : ERR_IO;
 }
 
 static enum err make_folders(const struct supervisor *s, struct why *why)
 {
     char queue[512];
-    TRY(make_folder(s, s->config->data, why));
-    TRY(make_folder(s, s->config->run, why));
+    TRY(make_folder(s, s->config->data, false, why));
+    TRY(make_folder(s, s->config->run, false, why));
     (void)snprintf(queue, sizeof queue, "%.*s/queue", SPAN_ARG(s->config->data));
-    return make_folder(s, span_z(queue), why);
+    return make_folder(s, span_z(queue), true, why);
 }
 
-/* One shard a worker, and those that more workers left behind. */
-static void count_shards(struct supervisor *s)
+/* One shard a worker, and those that more workers left behind. ERR_FULL: some would have no owner,
+ * and their mail would wait for ever. */
+static enum err count_shards(struct supervisor *s, struct why *why)
 {
     char path[512];
     (void)snprintf(path, sizeof path, "%.*s/queue", SPAN_ARG(s->config->data));
@@ -190,18 +236,47 @@ static void count_shards(struct supervisor *s)
     }
     if (dir)
         closedir(dir);
+    if (s->n_shard <= s->n * WORKER_SHARDS_MAX)
+        return ERR_OK;
+    why_set(why, "%s has %u shards: that takes %u workers at least, set `workers`", path,
+            s->n_shard, (s->n_shard + WORKER_SHARDS_MAX - 1) / WORKER_SHARDS_MAX);
+    return ERR_FULL;
 }
 
-/* For `postern reload`: whom to signal. */
-static void write_pid(const struct supervisor *s)
+/* For `postern reload`: whom to signal. The lock on it lasts as long as the process: two that share
+ * a folder would take each other's sockets. */
+static enum err take_pid_file(struct supervisor *s, struct why *why)
+{
+    char path[512], text[32];
+    (void)snprintf(path, sizeof path, "%.*s/posternd.pid", SPAN_ARG(s->config->run));
+    s->pid_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (s->pid_fd < 0) {
+        why_set(why, "cannot write %s: %s", path, strerror(errno));
+        return ERR_IO;
+    }
+    if (flock(s->pid_fd, LOCK_EX | LOCK_NB) != 0) {
+        why_set(why,
+                "another posternd runs with %s: stop it, or give this one `run` and `data` of "
+                "its own",
+                path);
+        return ERR_IO;
+    }
+    int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    if (ftruncate(s->pid_fd, 0) != 0 || write(s->pid_fd, text, (size_t)n) != n) {
+        why_set(why, "cannot write %s: %s", path, strerror(errno));
+        return ERR_IO;
+    }
+    return ERR_OK;
+}
+
+/* Of workers that an earlier configuration had: nobody answers there any more. */
+static void remove_old_sockets(const struct supervisor *s)
 {
     char path[512];
-    (void)snprintf(path, sizeof path, "%.*s/posternd.pid", SPAN_ARG(s->config->run));
-    FILE *f = fopen(path, "we");
-    if (!f)
-        return;
-    (void)fprintf(f, "%d\n", (int)getpid());
-    (void)fclose(f);
+    for (unsigned i = s->n; i < STATS_WORKERS_MAX; i++) {
+        (void)snprintf(path, sizeof path, "%.*s/gate-%u.sock", SPAN_ARG(s->config->run), i);
+        (void)unlink(path);
+    }
 }
 
 static enum err open_sockets(struct supervisor *s, struct why *why)
@@ -214,6 +289,7 @@ static enum err open_sockets(struct supervisor *s, struct why *why)
         (void)snprintf(path, sizeof path, "%.*s/gate-%u.sock", SPAN_ARG(c->run), i);
         TRY(listen_unix(path, 0600, &s->child[i].control_fd, why));
     }
+    remove_old_sockets(s);
     s->metrics_fd = -1;
     if (c->metrics.family != IP_NONE)
         TRY(listen_tcp(&c->metrics, false, &s->metrics_fd, why));
@@ -388,6 +464,16 @@ static void do_due(struct supervisor *s)
             child_spawn(s, i);
 }
 
+/* Every connection of a worker is a descriptor, and `connections` allows thousands. */
+static void raise_descriptors(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+        return;
+    r.rlim_cur = r.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &r); /* refused: the old limit holds */
+}
+
 static enum err take_signal_fd(struct supervisor *s, struct why *why)
 {
     sigset_t set;
@@ -410,6 +496,7 @@ static enum err supervisor_start(struct supervisor *s, struct why *why)
 {
     char user[128];
     size_t shared;
+    raise_descriptors();
     if (getrandom(&s->boot.hash_key, sizeof s->boot.hash_key, 0) < 0)
         return ERR_IO;
     fresh_tickets(s);
@@ -425,14 +512,14 @@ static enum err supervisor_start(struct supervisor *s, struct why *why)
     if (geteuid() == 0)
         TRY(sandbox_find_user(user, &s->uid, &s->gid, why));
     TRY(make_folders(s, why));
-    count_shards(s);
+    TRY(take_pid_file(s, why));
+    TRY(count_shards(s, why));
     TRY(open_sockets(s, why));
     shared = sizeof(struct boot_shared) + s->n * sizeof(struct clients_part);
     if (shared_new("postern-shared", shared, &s->shared_fd) != ERR_OK) {
         why_set(why, "no memory to share among the workers: %s", strerror(errno));
         return ERR_IO;
     }
-    write_pid(s);
     return take_signal_fd(s, why);
 }
 
@@ -443,11 +530,15 @@ int supervisor_main(struct span config_path)
     log_setup(2, LOG_INFO, "posternd", wall_ms_now);
     if (config_path.n >= sizeof s->config_path) {
         why_set(&why, "the configuration's path is too long");
+        mem_free(s);
         return complain(&why);
     }
     memcpy(s->config_path, config_path.p, config_path.n);
-    if (supervisor_start(s, &why) != ERR_OK)
+    if (supervisor_start(s, &why) != ERR_OK) {
+        config_unref(s->config);
+        mem_free(s);
         return complain(&why);
+    }
     while (!s->stopping || children_left(s)) {
         do_due(s);
         log_flush();

@@ -171,7 +171,7 @@ void transfer_next(struct session *s)
     struct reply misfit;
     if (!smtpc_ready(s->smtpc))
         return; /* the core still puts the session right: SMTPC_READY follows */
-    while (s->job || (s->jobs_done < most && transfer_begin(s))) {
+    while (s->job || (s->jobs_done < most && !s->w->stopping && transfer_begin(s))) {
         if (!job_misfits(s, &misfit)) {
             smtpc_send(s->smtpc, &s->mail, session_now(s));
             return;

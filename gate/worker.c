@@ -18,7 +18,7 @@ struct chores {
     struct worker *w;
     struct timer tick, stop;
     int64_t stop_at_ms;
-    int64_t wall_offset_ms; /* wall minus monotonic, when last seen */
+    int64_t wall_offset_ms;                /* wall minus monotonic, when last seen */
     uint64_t commits, failures, untrusted; /* of the stores, as far as they are counted */
 };
 

@@ -38,7 +38,7 @@ struct conn {
     uint8_t stage;     /* enum conn_stage */
     bool offering;     /* the owner is inside CONN_INPUT */
     bool resume;       /* held input is to be offered again */
-    bool first_flight; /* TLS client: to be made in this turn */
+    bool first_flight; /* the handshake's first step is to be made in this turn */
     bool blocked;      /* the kernel took no more: wait until writable */
     bool broken;       /* the kernel takes nothing at all: output is dropped */
     bool ended;        /* no more input will come */
@@ -349,6 +349,17 @@ static bool conn_shake(struct conn *c, struct span in)
     return conn_tell(c, CONN_TLS_UP, NULL) && conn_feed_held(c);
 }
 
+/* A client makes its hello; a server reads the one that came right behind a header. */
+static bool conn_first_flight(struct conn *c)
+{
+    struct buf first = c->held;
+    buf_init(&c->held, LOOP_SCRATCH);
+    c->first_flight = false;
+    bool there = conn_shake(c, buf_span(&first));
+    buf_done(&first);
+    return there;
+}
+
 static bool conn_input_error(struct conn *c, enum err e)
 {
     bool fin = e == ERR_CLOSED;
@@ -427,15 +438,12 @@ static void conn_turn(void *arg)
         conn_finish_step(c);
         return;
     }
+    if (c->first_flight && !conn_first_flight(c))
+        return;
     if (c->resume && !conn_feed_held(c))
         return;
     if (!conn_tell_end(c))
         return;
-    if (c->first_flight) {
-        c->first_flight = false;
-        if (!conn_shake(c, SPAN_NONE))
-            return;
-    }
     conn_drain(c);
     if (!c->dead && !c->finishing)
         conn_choose(c);
@@ -517,20 +525,27 @@ struct conn *conn_connect_unix(struct loop *l, struct span path, conn_fn *fn, vo
 
 static void conn_start_tls(struct conn *c, struct tls *tls)
 {
+    ASSERT(c->stage == STAGE_OPEN && !c->tls && !c->dead && !c->finishing);
+    ASSERT(conn_flushed(c) && !conn_input_held(c));
     c->tls = tls;
     c->stage = STAGE_HANDSHAKE;
 }
 
-static void conn_check_bare(const struct conn *c)
-{
-    ASSERT(c->stage == STAGE_OPEN && !c->tls && !c->dead && !c->finishing);
-    ASSERT(conn_flushed(c));
-    ASSERT(!conn_input_held(c));
-}
-
 void conn_start_tls_server(struct conn *c, struct tls_server *s, struct span listener)
 {
-    conn_check_bare(c);
+    conn_start_tls(c, tls_accept(s, listener, loop_wall_ms(c->loop)));
+}
+
+/* What is left waits in `held` for the end of the turn. */
+void conn_start_tls_behind(struct conn *c, struct tls_server *s, struct span listener)
+{
+    ASSERT(c->held.n == 0);
+    if (c->offering && c->offer.n > 0) {
+        buf_put(&c->held, c->offer);
+        c->offer = SPAN_NONE;
+        c->first_flight = true;
+        defer_call(&c->turn);
+    }
     conn_start_tls(c, tls_accept(s, listener, loop_wall_ms(c->loop)));
 }
 
@@ -538,7 +553,6 @@ void conn_start_tls_server(struct conn *c, struct tls_server *s, struct span lis
 void conn_start_tls_client(struct conn *c, struct tls_client *tc, struct span server_name,
                            struct span reuse_key)
 {
-    conn_check_bare(c);
     conn_start_tls(c, tls_connect(tc, server_name, reuse_key, loop_wall_ms(c->loop)));
     c->first_flight = true;
     defer_call(&c->turn);

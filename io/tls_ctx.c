@@ -425,12 +425,21 @@ static void session_drop(struct tls_client *c, struct tls_session *s)
     mem_free(s);
 }
 
+static int64_t session_start_s(const SSL_SESSION *session)
+{
+#if OPENSSL_VERSION_NUMBER >= 0x30300000L
+    return SSL_SESSION_get_time_ex(session);
+#else
+    return SSL_SESSION_get_time(session);
+#endif
+}
+
 SSL_SESSION *tls_client_session(struct tls_client *c, struct span reuse_key, int64_t now_ms)
 {
     struct tls_session *s = map_get(&c->sessions, reuse_key);
     if (!s)
         return NULL;
-    int64_t end_s = SSL_SESSION_get_time(s->session) + SSL_SESSION_get_timeout(s->session);
+    int64_t end_s = session_start_s(s->session) + SSL_SESSION_get_timeout(s->session);
     if (end_s <= now_ms / 1000 || SSL_SESSION_is_resumable(s->session) != 1) {
         session_drop(c, s);
         return NULL;

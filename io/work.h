@@ -16,7 +16,7 @@ struct work_item {
 
 struct work;
 
-typedef void work_run_fn(void *arg, struct work_item *batch); /* on the thread */
+typedef void work_run_fn(void *arg, struct work_item *batch);   /* on the thread */
 typedef void work_finish_fn(void *arg, struct work_item *item); /* on the loop */
 
 struct work *work_new(struct loop *loop, const char *name, unsigned batch_max, work_run_fn *run,

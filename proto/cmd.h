@@ -7,8 +7,22 @@
 #include "mail/envelope.h"
 
 enum cmd_verb {
-    CMD_HELO, CMD_EHLO, CMD_LHLO, CMD_MAIL, CMD_RCPT, CMD_DATA, CMD_BDAT, CMD_RSET, CMD_NOOP,
-    CMD_QUIT, CMD_STARTTLS, CMD_VRFY, CMD_EXPN, CMD_HELP, CMD_AUTH, CMD_ETRN,
+    CMD_HELO,
+    CMD_EHLO,
+    CMD_LHLO,
+    CMD_MAIL,
+    CMD_RCPT,
+    CMD_DATA,
+    CMD_BDAT,
+    CMD_RSET,
+    CMD_NOOP,
+    CMD_QUIT,
+    CMD_STARTTLS,
+    CMD_VRFY,
+    CMD_EXPN,
+    CMD_HELP,
+    CMD_AUTH,
+    CMD_ETRN,
     CMD_UNKNOWN,
     CMD_COUNT_
 };
@@ -40,11 +54,11 @@ struct cmd {
 /* What may be wrong with a line, each with its own reply. */
 enum cmd_error {
     CMD_OK,
-    CMD_BAD_SYNTAX,     /* 501 5.5.4 */
-    CMD_BAD_ADDRESS,    /* 501 5.1.7 (MAIL) or 5.1.3 (RCPT) */
-    CMD_BAD_PARAM,      /* 555 5.5.4: unknown or unsupported parameter */
-    CMD_NEEDS_UTF8,     /* 553 5.6.7: 8-bit address without SMTPUTF8 */
-    CMD_BAD_BYTES,      /* 500 5.5.2: NUL, CR or 8-bit where none may be */
+    CMD_BAD_SYNTAX,  /* 501 5.5.4 */
+    CMD_BAD_ADDRESS, /* 501 5.1.7 (MAIL) or 5.1.3 (RCPT) */
+    CMD_BAD_PARAM,   /* 555 5.5.4: unknown or unsupported parameter */
+    CMD_NEEDS_UTF8,  /* 553 5.6.7: 8-bit address without SMTPUTF8 */
+    CMD_BAD_BYTES,   /* 500 5.5.2: NUL, CR or 8-bit where none may be */
 };
 
 /* The line without its CRLF. utf8: the transaction asked for SMTPUTF8 (for RCPT). exts: what we

@@ -56,10 +56,9 @@ enum err channel_recv(int fd, void *p, size_t cap, size_t *ret_n, int *ret_fds, 
 {
     union control control;
     struct iovec iov = { p, cap };
-    struct msghdr m = { .msg_iov = &iov,
-                        .msg_iovlen = 1,
-                        .msg_control = &control,
-                        .msg_controllen = sizeof control };
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
+    };
     ssize_t got;
     do
         got = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);

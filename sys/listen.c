@@ -49,8 +49,8 @@ enum err listen_tcp(const struct ip *ip, bool shared, int *ret_fd, struct why *w
     int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0;
     ok = ok && (!shared || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0);
-    ok = ok && (ip->family != IP_V6 ||
-                setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) == 0);
+    ok = ok &&
+         (ip->family != IP_V6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) == 0);
     ok = ok && bind(fd, (struct sockaddr *)&sa, n) == 0 && listen(fd, BACKLOG) == 0;
     if (!ok) {
         why_set(why, "cannot listen on %s: %s (%s)", ip_port_text(ip, text), strerror(errno),

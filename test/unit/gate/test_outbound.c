@@ -1,5 +1,5 @@
-/* The picture in docs/outbound.md is made from the stage table: this test prints it from the table and
- * compares. `unit_gate --write stage_picture` writes it anew. */
+/* The picture in docs/outbound.md is made from the stage table: this test prints it from the table
+ * and compares. `unit_gate --write stage_picture` writes it anew. */
 #include "gate/outbound.h"
 
 #include "test/test.h"
@@ -34,8 +34,10 @@ TEST(stage_picture_is_the_table)
     const struct stage_row *rows = outbound_stages();
     struct buf out;
     buf_init(&out, PICTURE_MAX);
-    buf_put(&out, SPAN("# The stages of a delivery\n\nMade from the table in gate/outbound.c; a test keeps "
-                       "the two equal. The limit is a row of docs/limits.md.\n\n"));
+    buf_put(
+        &out,
+        SPAN("# The stages of a delivery\n\nMade from the table in gate/outbound.c; a test keeps "
+             "the two equal. The limit is a row of docs/limits.md.\n\n"));
     print_rows(rows, &out);
     print_graph(rows, &out);
     golden_check("docs/outbound.md", buf_span(&out));

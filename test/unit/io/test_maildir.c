@@ -163,6 +163,29 @@ TEST(maildir_bad_places_are_named)
     place_done(&p);
 }
 
+TEST(maildir_makes_folders_below_its_root)
+{
+    static const char *const above[] = { "a/b/box", "a/b", "a" };
+    struct place p;
+    place_init(&p);
+    snprintf(p.path, sizeof p.path, "%s/%s", p.root, above[0]);
+    p.job.path = span_z(p.path);
+    struct why why = { "" };
+    CHECK(maildir_deliver(&p.job, &why) == ERR_IO); /* without a root only the last part is made */
+    p.job.root_n = strlen(p.root);
+    CHECK(maildir_deliver(&p.job, &why) == ERR_OK);
+    CHECK(maildir_deliver(&p.job, &why) == ERR_OK);
+    CHECK_NUM(count(&p, "new", true), 1);
+    count(&p, "tmp", true);
+    count(&p, "cur", true);
+    for (size_t i = 0; i < COUNTOF(above); i++) {
+        char path[300];
+        snprintf(path, sizeof path, "%s/%s", p.root, above[i]);
+        CHECK(rmdir(path) == 0);
+    }
+    place_done(&p);
+}
+
 /* No room: nothing is left behind, and the caller is told which kind it was. */
 TEST(t54_maildir_without_space)
 {

@@ -242,7 +242,8 @@ static void try_config(struct rng *rng)
             listed |= naive_in(&nets[i], &client) && !relay_network_too_wide(&nets[i]);
         /* "ours.example." is "ours.example" */
         bool is_ours = strcmp(some_domains[d], "ours.example.") == 0 ? ours[0] : ours[d];
-        is_ours |= ours[WILDCARD] && span_ends_nocase(span_z(some_domains[d]), SPAN(".ours.example"));
+        is_ours |=
+            ours[WILDCARD] && span_ends_nocase(span_z(some_domains[d]), SPAN(".ours.example"));
         CHECK_NUM(relay_decide(&c, &client, span_z(some_domains[d])), is_ours  ? RELAY_LOCAL
                                                                       : listed ? RELAY_NETWORK
                                                                                : RELAY_DENIED);
