@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -28,6 +27,7 @@ enum {
     EXIT_CONFIG = 78, /* sysexits.h EX_CONFIG: restarting will not help */
     BACKOFF_FIRST_MS = 100,
     BACKOFF_MAX_MS = 10 * 1000,
+    BACKOFF_DEAF_MS = 800, /* shorter pauses: clients wait in the queue of its sockets */
     STABLE_MS = 60 * 1000,
     STOP_MS = 10 * 1000,
     KILL_AFTER_MS = 5 * 1000,
@@ -39,6 +39,8 @@ struct child_slot {
     int channel;
     int control_fd;
     int listen_fd[WORKER_LISTENERS_MAX];
+    bool
+        listening; /* not while it fails to start: the kernel must not give it a share of clients */
     int64_t started_ms, start_at_ms;
     int64_t backoff_ms;
 };
@@ -279,13 +281,33 @@ static void remove_old_sockets(const struct supervisor *s)
     }
 }
 
+static void close_listeners(const struct supervisor *s, struct child_slot *child)
+{
+    for (unsigned k = 0; k < s->config->n_listen && child->listening; k++)
+        close(child->listen_fd[k]);
+    child->listening = false;
+}
+
+static enum err open_listeners(const struct supervisor *s, struct child_slot *child,
+                               struct why *why)
+{
+    const struct config *c = s->config;
+    for (unsigned k = 0; k < c->n_listen; k++) {
+        enum err e = listen_tcp(&c->listen[k].ip, true, &child->listen_fd[k], why);
+        for (; e != ERR_OK && k > 0; k--)
+            close(child->listen_fd[k - 1]);
+        TRY(e);
+    }
+    child->listening = true;
+    return ERR_OK;
+}
+
 static enum err open_sockets(struct supervisor *s, struct why *why)
 {
     const struct config *c = s->config;
     for (unsigned i = 0; i < s->n; i++) {
         char path[512];
-        for (unsigned k = 0; k < c->n_listen; k++)
-            TRY(listen_tcp(&c->listen[k].ip, true, &s->child[i].listen_fd[k], why));
+        TRY(open_listeners(s, &s->child[i], why));
         (void)snprintf(path, sizeof path, "%.*s/gate-%u.sock", SPAN_ARG(c->run), i);
         TRY(listen_unix(path, 0600, &s->child[i].control_fd, why));
     }
@@ -306,7 +328,6 @@ static void child_exec(int channel)
     sigset_t none;
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (channel == BOOT_CHANNEL_FD)
         (void)fcntl(channel, F_SETFD, 0);
     else if (dup2(channel, BOOT_CHANNEL_FD) < 0)
@@ -342,8 +363,9 @@ static void child_spawn(struct supervisor *s, unsigned i)
 {
     struct child_slot *c = &s->child[i];
     int pair[2];
+    struct why why;
     c->started_ms = now_ms();
-    if (channel_pair(pair) != ERR_OK) {
+    if ((!c->listening && open_listeners(s, c, &why) != ERR_OK) || channel_pair(pair) != ERR_OK) {
         c->start_at_ms = c->started_ms + BACKOFF_MAX_MS;
         return;
     }
@@ -376,6 +398,8 @@ static void child_died(struct supervisor *s, unsigned i, int status)
     if (c->backoff_ms > BACKOFF_MAX_MS)
         c->backoff_ms = BACKOFF_MAX_MS;
     c->start_at_ms = now_ms() + c->backoff_ms;
+    if (c->backoff_ms >= BACKOFF_DEAF_MS)
+        close_listeners(s, c);
     if (s->stopping)
         return;
     log_begin(LOG_ALARM, "worker.died");
