@@ -276,7 +276,7 @@ static void client_data(struct client *c)
 static void client_body_end(struct client *c)
 {
     struct incoming *m = c->incoming;
-    if (m->scan.received + 1 > c->config->limits.hops) {
+    if (incoming_hops(m) > c->config->limits.hops) {
         client_drop_mail(c);
         client_reply(c, &REPLY(554, 5, 4, 6, "Too many hops, this is a mail loop"));
         return;

@@ -263,12 +263,17 @@ static void put_done(struct store_op *op)
     incoming_drop(m);
 }
 
+unsigned incoming_hops(struct incoming *m)
+{
+    header_scan_end(&m->scan);
+    return m->scan.received + 1;
+}
+
 void incoming_commit(struct incoming *m)
 {
     struct envelope *e = &m->envelope;
-    header_scan_end(&m->scan);
     e->size = m->body_bytes;
-    e->hops = m->scan.received + 1;
+    e->hops = incoming_hops(m);
     e->eight_bit = m->body->eight_bit;
     e->tls_required_no = m->scan.tls_required_no;
     e->message_id = arena_span(&m->arena, buf_span(&m->scan.message_id));

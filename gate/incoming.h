@@ -49,6 +49,8 @@ void incoming_start(struct incoming *m, struct span helo, bool esmtp, const stru
 void incoming_body(struct incoming *m, struct span piece);
 /* Wait for room() before more body. */
 bool incoming_full(const struct incoming *m);
+/* The body is whole: Received fields, ours among them. */
+unsigned incoming_hops(struct incoming *m);
 /* Hands the whole to the store; committed() follows, unless it was dropped. */
 void incoming_commit(struct incoming *m);
 

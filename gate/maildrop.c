@@ -13,6 +13,7 @@ struct drop {
     struct work_item work; /* first */
     struct job *job;
     struct body *body;
+    uint64_t loads; /* bytes of it that the mail does not hold itself: in worker.body_memory */
     struct arena arena;
     struct maildir_job *target; /* one a recipient; an empty path: it has none */
     enum err *result;
@@ -47,6 +48,7 @@ static void drop_end(struct drop *d)
                          .host = SPAN("maildir") };
     report_job(j, reply, &a);
     body_unref(d->body);
+    dest->worker->body_memory -= d->loads;
     arena_done(&d->arena);
     mem_free(d);
     sched_session_over(dest, NULL);
@@ -142,6 +144,8 @@ void outbound_maildir(struct job *j)
     struct drop *d = NEW(struct drop);
     d->job = j;
     d->started_ms = loop_wall_ms(j->mail->worker->loop);
+    d->loads = j->mail->body ? 0 : j->mail->envelope.size;
+    j->dest->worker->body_memory += d->loads;
     arena_init(&d->arena, ARENA_MAX);
     mail_load(j->mail, mail_chunks(j->mail), drop_loaded, d);
 }

@@ -42,11 +42,6 @@ static int64_t wall(const struct sched *s)
     return loop_wall_ms(s->w->loop);
 }
 
-static uint64_t random_u64(struct sched *s)
-{
-    return rng_u64(&s->w->rng);
-}
-
 /* --- jobs --- */
 
 static struct job *job_new(struct dest *d, struct mail *m, int64_t lease_until_ms)
@@ -79,8 +74,6 @@ static void job_add(struct job *j, const struct job_rcpt *r)
     struct sched *s = j->dest->sched;
     stats_set(&s->w->stats, STAT_ACTIVE, ++s->n_active);
 }
-
-static void dest_run(struct dest *d);
 
 void sched_job_done(struct job *j)
 {
@@ -204,9 +197,17 @@ static void dest_defer_ready(struct dest *d)
     }
 }
 
+/* One hand-over always; more while there is memory for the bodies that they load. */
+static bool maildir_can_run(const struct dest *d)
+{
+    const struct worker *w = d->worker;
+    bool room = w->body_memory <= w->config->limits.body_memory_bytes;
+    return d->n_sessions < (room ? MAILDIR_AT_ONCE : 1);
+}
+
 static void dest_maildir(struct dest *d)
 {
-    while (d->n_ready > 0 && d->n_sessions < MAILDIR_AT_ONCE) {
+    while (d->n_ready > 0 && maildir_can_run(d)) {
         struct job *j = sched_next(d);
         if (!j)
             return;
@@ -272,7 +273,7 @@ void sched_session_over(struct dest *d, const struct reply *failure)
     d->used_ms = loop_now_ms(s->w->loop);
     if (failure) {
         dest_rest(d, failure);
-        window_failure(&d->window, &d->config->window, wall(s), random_u64(s));
+        window_failure(&d->window, &d->config->window, wall(s), rng_u64(&s->w->rng));
         if (window_allows(&d->window, wall(s)) == 0) {
             log_begin(LOG_WARN, "dest.resting");
             log_str("dest", d->key);
@@ -314,7 +315,7 @@ static void plan_rcpt(struct sched *s, struct mail *m, const struct job_rcpt *r,
 static bool dest_can_run(const struct dest *d)
 {
     if (d->route.kind == ROUTE_MAILDIR)
-        return d->n_sessions < MAILDIR_AT_ONCE;
+        return maildir_can_run(d);
     return !list_empty(&d->idle) || d->n_sessions == 0 ||
            d->n_sessions < window_allows(&d->window, wall(d->sched));
 }
@@ -483,9 +484,8 @@ void sched_kick(struct sched *s)
 
 void sched_wake(struct sched *s)
 {
-    LIST_EACH (it, &s->dests) {
+    LIST_EACH (it, &s->dests)
         LIST_ENTRY(it, struct dest, in)->window.dead_until_ms = 0;
-    }
 }
 
 void sched_each(const struct sched *s, sched_dest_fn *fn, void *arg)
@@ -568,9 +568,11 @@ void sched_stop(struct sched *s)
 
 bool sched_quiet(const struct sched *s)
 {
-    for (const struct list *it = s->dests.next; it != &s->dests; it = it->next)
-        if (CONTAINER_OF(it, const struct dest, in)->n_sessions > 0)
+    for (const struct list *it = s->dests.next; it != &s->dests; it = it->next) {
+        const struct dest *d = CONTAINER_OF(it, const struct dest, in);
+        if (d->n_sessions > 0 || d->n_jobs > d->n_ready) /* results may wait for a full disk */
             return false;
+    }
     for (unsigned i = 0; i < s->w->n_store; i++)
         if (s->taker[i].running)
             return false;
@@ -584,12 +586,8 @@ void sched_free(struct sched *s)
         return;
     timer_stop(&s->tick);
     defer_cancel(&s->take);
-    LIST_EACH (it, &s->leases) {
-        struct job *j = LIST_ENTRY(it, struct job, leased);
-        if (!list_empty(&j->in))
-            j->dest->n_ready--;
-        sched_job_done(j);
-    }
+    LIST_EACH (it, &s->leases)
+        sched_job_done(LIST_ENTRY(it, struct job, leased));
     LIST_EACH (it, &s->dests) {
         struct dest *d = LIST_ENTRY(it, struct dest, in);
         d->n_sessions = 0;

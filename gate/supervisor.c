@@ -158,6 +158,16 @@ static bool same_folders(const struct config *a, const struct config *b, struct 
     return true;
 }
 
+/* To all workers: the bundle and the secrets of the moment. */
+static void hand_over(const struct supervisor *s)
+{
+    struct boot_message m = { .kind = BOOT_RELOAD, .config = s->boot };
+    memcpy(m.config_path, s->config_path, sizeof m.config_path);
+    for (unsigned i = 0; i < s->n; i++)
+        if (s->child[i].pid > 0)
+            channel_send(s->child[i].channel, &m, sizeof m, &s->bundle_fd, 1);
+}
+
 static void reload(struct supervisor *s)
 {
     struct config *config;
@@ -185,11 +195,7 @@ static void reload(struct supervisor *s)
     s->config = config;
     log_setup(2, (enum log_level)config->log_level, "posternd", wall_ms_now);
     config_warnings(config, warn_of, NULL);
-    struct boot_message m = { .kind = BOOT_RELOAD, .config = s->boot };
-    memcpy(m.config_path, s->config_path, sizeof m.config_path);
-    for (unsigned i = 0; i < s->n; i++)
-        if (s->child[i].pid > 0)
-            channel_send(s->child[i].channel, &m, sizeof m, &s->bundle_fd, 1);
+    hand_over(s);
 }
 
 /* --- folders, shards, sockets --- */
@@ -481,7 +487,7 @@ static void do_due(struct supervisor *s)
     }
     if (now >= s->tickets_at_ms) {
         fresh_tickets(s);
-        reload(s);
+        hand_over(s); /* what is on disk by now waits for somebody to say "reload" */
     }
     for (unsigned i = 0; i < s->n; i++)
         if (s->child[i].pid == 0 && s->child[i].start_at_ms <= now)

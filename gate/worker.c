@@ -150,6 +150,7 @@ struct worker *worker_new(const struct worker_boot *boot)
     timer_init(&c->tick, w->loop, chores_tick, c);
     timer_init(&c->stop, w->loop, chores_stop, c);
     timer_set(&c->tick, loop_now_ms(w->loop) + TICK_MS);
+    clamp_queue(w); /* the clock may have been set back while nobody watched it */
     stats_add(&w->stats, STAT_WORKER_STARTS, 1);
     return w;
 }

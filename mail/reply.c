@@ -164,17 +164,15 @@ void reply_parser_done(struct reply_parser *p)
 }
 
 /* Adds a line's text, with the '\n' that keeps it from the line before. */
-static enum err gather(struct reply_parser *p, struct span text)
+static void gather(struct reply_parser *p, struct span text)
 {
     size_t sep = p->lines > 0 ? 1 : 0;
     size_t room = buf_room(&p->text);
-    if (sep + text.n > room && p->code < 400)
-        return ERR_TOO_BIG;
+    p->cut = (p->lines > 0 && p->cut) || sep + text.n > room;
     if (room <= sep)
-        return ERR_OK;
+        return;
     buf_put(&p->text, span_of("\n", sep));
     text_put(text_cut(text, room - sep), "", true, &p->text);
-    return ERR_OK;
 }
 
 /* One line without its CRLF. ERR_OK: it was the last of its reply. */
@@ -199,7 +197,7 @@ static enum err take_line(struct reply_parser *p, struct span line)
         status = (struct status){ 0 };
     if (p->lines == 0)
         p->status = status;
-    TRY(gather(p, text));
+    gather(p, text);
     p->lines++;
     return last ? ERR_OK : ERR_AGAIN;
 }

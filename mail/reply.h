@@ -58,13 +58,14 @@ struct reply_parser {
     struct status status; /* of the first line */
     int code;
     unsigned lines;
+    bool cut; /* the reply that was returned last had more text */
 };
 void reply_parser_init(struct reply_parser *p);
 void reply_parser_done(struct reply_parser *p);
 /* Eats from *in. ERR_OK: *ret is a whole reply, its text valid until the next call; the rest of
  * *in is untouched. ERR_AGAIN: all eaten. ERR_SYNTAX, ERR_TOO_BIG: not SMTP; give up.
- * The text of a refusal is cut at REPLY_TEXT_MAX; a longer 2xx or 3xx, whose lines may mean
- * something, is ERR_TOO_BIG. */
+ * Text over REPLY_TEXT_MAX is cut, for the code says what matters: p->cut tells whoever reads
+ * meaning in the lines. */
 MUST_USE enum err reply_next(struct reply_parser *p, struct span *in, struct reply *ret);
 
 #endif

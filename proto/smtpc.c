@@ -102,6 +102,8 @@ static enum smtpc_event ready(struct smtpc *c)
 
 static enum smtpc_event hear_ehlo(struct smtpc *c, const struct heard *h, struct smtpc_ev *ret)
 {
+    if (h->ok && c->parser.cut)
+        return fail(c, "a reply to EHLO that is too long", ret); /* STARTTLS may be in the rest */
     if (h->ok) {
         learn(c, h->reply->text, true);
         return ready(c);

@@ -305,19 +305,33 @@ static enum err open_file(struct db *d, const char *vfs, struct why *why)
 /* After a failed write: the whole file is read before a byte of it is believed. */
 static enum err open_judge(struct db *d, struct why *why)
 {
-    if (!mark_is_there(d))
-        return ERR_OK;
     char text[200] = "";
     int64_t num = 0;
     int rc = ask(d->sqlite, "PRAGMA integrity_check(1)", text, sizeof text, &num);
     if (rc != SQLITE_OK)
         return open_error(d, rc, "check after a failed write", why);
-    if (strcmp(text, "ok") != 0) {
-        why_set(why,
-                "%s: damaged by a failed write: %s: restore it, or move it away; then remove %s",
-                d->path, text, d->mark);
-        return ERR_IO;
-    }
+    if (strcmp(text, "ok") == 0)
+        return ERR_OK;
+    why_set(why, "%s: damaged by a failed write: %s: restore it, or move it away; then remove %s",
+            d->path, text, d->mark);
+    return ERR_IO;
+}
+
+/* A kernel that has reported a failed sync holds what it was about for written, though it is in
+ * the cache alone: later syncs succeed and leave a hole, and a commit behind that hole would not
+ * outlive a power cut. So all that the WAL has is written anew, into the file, before anything
+ * builds on it; always, because who fails may not live to leave a mark. */
+static enum err open_settle(struct db *d, struct why *why)
+{
+    bool marked = mark_is_there(d);
+    if (marked)
+        TRY(open_judge(d, why));
+    int rc =
+        sqlite3_wal_checkpoint_v2(d->sqlite, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (rc != SQLITE_OK && (marked || !is_full(d, rc)))
+        return open_error(d, rc, "write-ahead log into the file", why);
+    if (!marked)
+        return ERR_OK;
     rc = d->vfs->xDelete(d->vfs, d->mark, 1);
     return rc == SQLITE_OK ? ERR_OK : open_error(d, rc, "removing the -untrusted mark", why);
 }
@@ -402,7 +416,7 @@ enum err db_open(const char *path, const char *vfs, const char *const *statement
 
     enum err e = open_file(d, vfs, why);
     if (e == ERR_OK)
-        e = open_judge(d, why);
+        e = open_settle(d, why);
     if (e == ERR_OK)
         e = open_migrate(d, why);
     if (e == ERR_OK)

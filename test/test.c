@@ -119,6 +119,7 @@ static bool run(const struct test *t)
 int main(int argc, char **argv)
 {
     int passed = 0, failed = 0;
+    setvbuf(stdout, NULL, _IOLBF, 0); /* who is killed has said how far it came */
     for (const struct test *t = first; t; t = t->next) {
         if (!selected(t->name, argc - 1, argv + 1))
             continue;

@@ -40,8 +40,7 @@ void test_read_file(const char *path, struct buf *ret);
         if (!(cond))                                                                               \
             test_fail(__FILE__, __LINE__, "%s", #cond);                                            \
     } while (0)
-#define CHECK_NUM(got, want)                                                                       \
-    test_num_eq(__FILE__, __LINE__, #got, (int64_t)(got), (int64_t)(want))
+#define CHECK_NUM(got, want) test_num_eq(__FILE__, __LINE__, #got, (int64_t)(got), (int64_t)(want))
 #define CHECK_SPAN(got, want) test_span_eq(__FILE__, __LINE__, (got), (want))
 #define CHECK_Z(got, want) test_span_eq(__FILE__, __LINE__, (got), span_z(want))
 

@@ -25,7 +25,7 @@ EVERYWHERE = {
     "stripped": ("clear", "waits", "waits"), "ehlo-500-helo": ("clear", "waits", "waits"),
     "starttls-454": ("clear", "waits", "waits"), "starttls-502": ("clear", "waits", "waits"),
     "starttls-554": ("clear", "waits", "waits"), "starttls-220-close": ("clear", "waits", "waits"),
-    "starttls-220-plain": ("clear", "waits", "waits"),
+    "starttls-220-plain": ("clear", "waits", "waits"), "starttls-220-silent": ("clear", "waits", "waits"),
 }
 
 

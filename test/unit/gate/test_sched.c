@@ -122,3 +122,28 @@ TEST(maildir_takes_more_mail_than_hands)
     CHECK_NUM(s.row.value[STAT_ACTIVE], 0);
     stage_end(&s);
 }
+
+static void count_sessions(void *arg, const struct dest *d)
+{
+    *(unsigned *)arg += d->n_sessions;
+}
+
+/* A body that is not in memory is loaded whole for a Maildir: not sixteen of them when the worker
+ * holds more than it should already. */
+TEST(maildir_loads_bodies_one_by_one_when_memory_is_short)
+{
+    enum { MAILS = 5 };
+    struct stage s;
+    unsigned sessions = 0;
+    stage_begin(&s);
+    uint64_t full = s.w.body_memory = s.w.config->limits.body_memory_bytes + 1;
+    for (unsigned i = 0; i < MAILS; i++)
+        mail_comes(&s);
+    sched_each(s.w.sched, count_sessions, &sessions);
+    CHECK_NUM(sessions, 1);
+    CHECK(s.w.body_memory > full);
+    run_until_done(&s);
+    CHECK_NUM(s.row.value[STAT_LEASES_LOST], MAILS);
+    CHECK_NUM(s.w.body_memory, full);
+    stage_end(&s);
+}

@@ -301,7 +301,8 @@ static void print_handshakes(struct tls_server *s, struct tls_client *c, const c
         pair_start(&p, s, c, &(struct pair_ask){ .reuse_key = span_z(key) });
         pair_done(&p);
     }
-    printf("  %s handshake, both sides: %.0f us of CPU\n", what, (cpu_us() - before) / ROUNDS);
+    printf("  %s handshake, both sides: %.0f us of CPU\n", what,
+           (cpu_us() - before) / (double)ROUNDS);
 }
 
 static void print_throughput(struct tls_server *s, struct tls_client *c)
@@ -320,7 +321,7 @@ static void print_throughput(struct tls_server *s, struct tls_client *c)
         CHECK_NUM(in.n, 0);
         buf_clear(&p.to_server);
     }
-    double mb = (double)PIECE * ROUNDS / 1e6;
+    double mb = (double)PIECE * (double)ROUNDS / 1e6;
     printf("  written and read: %.0f MB/s of CPU time\n", mb / ((cpu_us() - before) / 1e6));
     pair_done(&p);
 }
@@ -351,7 +352,7 @@ static void print_idle(struct tls_server *s, struct tls_client *c)
     }
     size_t servers = mallinfo2().uordblks - before;
     printf("  idle: %.1f KiB a server side, %.1f KiB a client side\n",
-           (double)servers / PAIRS / 1024, (double)(both - servers) / PAIRS / 1024);
+           (double)servers / (double)PAIRS / 1024, (double)(both - servers) / (double)PAIRS / 1024);
     for (int i = 0; i < PAIRS; i++)
         pair_done(&p[i]);
 }
