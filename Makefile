@@ -34,7 +34,8 @@ srcs = $(sort $(wildcard $(1)/*.c))
 objs = $(patsubst %.c,$(O)/%.o,$(call srcs,$(1)))
 MAINS := gate/main.c cli/main.c
 # What the simulator replaces at link time: the five seams (ARCHITECTURE.md, section 1).
-SEAMS := io/loop_epoll.c io/work.c io/tls.c io/tls_ctx.c io/tls_facts.c io/dns_unbound.c
+SEAMS := io/loop_epoll.c io/inet.c io/work.c io/tls.c io/tls_ctx.c io/tls_facts.c io/tls_pem.c \
+         io/dns_unbound.c io/maildir.c gate/supervisor.c gate/child.c
 
 lib_objs = $(foreach f,$(1),$(filter-out $(patsubst %.c,$(O)/%.o,$(MAINS)),$(call objs,$(f))))
 
@@ -49,7 +50,8 @@ LAYERS_ctl := base ctl
 LAYERS_gate := base mail proto policy io store sys ctl gate
 LAYERS_cli := $(LAYERS_gate) cli
 
-.PHONY: all check unit wire grid store-suite sim-suite tidy purity format fuzz-build clean bench-tools
+.SECONDARY:
+.PHONY: all check unit tidy purity format fuzz-build clean bench-tools
 all: $(O)/posternd $(O)/postern
 
 $(O)/posternd: $(O)/gate/main.o $(call lib_objs,base mail proto policy io store sys ctl gate)
@@ -70,14 +72,15 @@ endef
 $(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
 unit: $(patsubst %,$(O)/unit_%,$(UNITS))
 	@tools/run-tests.sh $^
+check: tidy unit
 
 # --- the simulator: the real gate and store over simulated leaves
 SIM_OBJS = $(call objs,sim) $(filter-out $(patsubst %.c,$(O)/%.o,$(SEAMS)),$(call lib_objs,base mail proto policy io store ctl gate))
 $(O)/postern-sim: $(SIM_OBJS)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-# --- benchmark tools: load generator and sink
-bench-tools: $(O)/bench-load $(O)/bench-sink $(O)/bench-fill
+# --- benchmark tools: load generator, sink, backlog, and what nobody can do without
+bench-tools: $(addprefix $(O)/bench-,load sink fill floor)
 $(O)/bench-fill: $(O)/bench/fill.o $(call lib_objs,base mail io store)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(O)/bench-%: $(O)/bench/%.o $(call objs,bench/lib) $(call lib_objs,base)

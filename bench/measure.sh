@@ -73,6 +73,16 @@ measure_pss_kb() {
     done | awk '$1 == "Pss:" { kb += $2 } END { print kb + 0 }'
 }
 
+# measure_sockets_kb: what waits in the buffers of all TCP sockets of the machine, in pages of 4 KiB.
+measure_sockets_kb() {
+    awk '$1 == "TCP:" { print $NF * 4 }' /proc/net/sockstat
+}
+
+# measure_slab_kb: what the kernel itself has allocated; the sockets are in it, both ends.
+measure_slab_kb() {
+    awk '$1 == "SUnreclaim:" { print $2 }' /proc/meminfo
+}
+
 # measure_flushes DIR: flushes that the whole disk under DIR has done; 0 when unknown.
 measure_flushes() {
     measure_disk=$(df --output=source "$1" | tail -n 1)

@@ -1,45 +1,66 @@
 #!/bin/sh
 # run.sh - measures mail relays side by side: the same load, the same sink, turn by turn.
 #
-#     bench/run.sh [-t TARGETS] [-s SCENARIOS] [-r ROUNDS]
-#     bench/run.sh -t "postfix postern" -s "tls-10k-1 latency" -r 3
+#     bench/run.sh --targets postfix,postern             all scenarios, 3 rounds: a quarter of an hour
+#     bench/run.sh --targets postfix,postern --quick     one round, fewer messages: 5 minutes
+#     bench/run.sh --targets postern --scenarios tls-10k-1,latency --rounds 5
+#     bench/run.sh --targets postern --scenarios tls-10k-20 --profile
 #
 # A scenario is tls|plain (in and out) - size (10k, 1m) - messages a connection (1, 20), or
-# `latency`, or `idle`; any other NAME calls a function run_NAME TARGET, see README.md.
+# `latency`, `idle` or `backlog`; any other NAME calls a function run_NAME TARGET, see README.md.
 # Root, from anywhere in the tree; needs jq. Writes build/bench/NAME.json, a table on stdout.
 #
-#   BENCH_TOOLS   folder of bench-load and bench-sink (build/release-gcc); made if need be
-#   BENCH_IDLE    idle connections (500)    BENCH_SESSIONS  parallel sessions (20)
+#   BENCH_TOOLS   folder of the tools and of posternd (build/release-gcc); made if need be
+#   BENCH_IDLE    idle connections at most (10000)   BENCH_SESSIONS  parallel sessions (20)
 #   BENCH_SCALE   percent of the usual number of messages (100)
 #   BENCH_RETRIES how often a run is repeated that was disturbed by other programs (1)
+#   BENCH_BACKLOG lengths of queues, for `backlog` (1000,1000000)
 # shellcheck source-path=SCRIPTDIR/..
 set -u
 cd "$(dirname "$0")/.." || exit 2
 
 TARGETS=postfix
-SCENARIOS="tls-10k-1 tls-10k-20 tls-1m-1 tls-1m-20 plain-10k-1 plain-10k-20 plain-1m-1 plain-1m-20 \
-latency idle"
-ROUNDS=3
+SCENARIOS="tls-10k-1 tls-10k-20 tls-1m-1 tls-1m-20 plain-10k-1 plain-10k-20 plain-1m-20 \
+latency idle backlog"
+ROUNDS=3 PROFILE=
 : "${BENCH_TOOLS:=$PWD/build/release-gcc}"
-: "${BENCH_IDLE:=500}" "${BENCH_SESSIONS:=20}" "${BENCH_SCALE:=100}" "${BENCH_RETRIES:=1}"
+: "${BENCH_IDLE:=10000}" "${BENCH_SESSIONS:=20}" "${BENCH_SCALE:=100}" "${BENCH_RETRIES:=1}"
+: "${BENCH_BACKLOG:=1000,1000000}"
 PORT=4725 NEXT_PORT=4726
-RUN_SECONDS=50 # from its start a run has so long, whatever is missing then
+RUN_SECONDS=50    # from its start a run has so long, whatever is missing then
+RETRY_SECONDS=420 # so long after the beginning nothing is repeated any more
 
-while getopts t:s:r: option; do
-    case $option in
-    t) TARGETS=$OPTARG ;;
-    s) SCENARIOS=$OPTARG ;;
-    r) ROUNDS=$OPTARG ;;
-    *) sed -n '4,15p' "$0" >&2; exit 2 ;;
+usage() {
+    sed -n '4,19p' "$0" >&2
+    exit 2
+}
+
+# words A,B,C or "A B C"
+words() {
+    echo "$1" | tr ',' ' '
+}
+
+while [ $# -gt 0 ]; do
+    [ $# -ge 2 ] || case $1 in --quick | --profile) ;; *) usage ;; esac
+    case $1 in
+    -t | --targets) TARGETS=$(words "$2") && shift ;;
+    -s | --scenarios) SCENARIOS=$(words "$2") && shift ;;
+    -r | --rounds) ROUNDS=$2 && shift ;;
+    --quick) ROUNDS=1 BENCH_SCALE=$((BENCH_SCALE / 2)) BENCH_RETRIES=0 ;;
+    --profile) PROFILE=1 ROUNDS=1 BENCH_RETRIES=0 BENCH_SCALE=$((BENCH_SCALE * 4)) ;;
+    *) usage ;;
     esac
+    shift
 done
 
 . bench/targets.sh
 . bench/measure.sh
+. bench/report.sh
 
 WORK=$PWD/build/bench/work
 RESULTS=$WORK/runs.jsonl
-SINK_PID='' TARGET='' TARGET_PID='' LOAD_PID=''
+SINK_PID='' TARGET='' TARGET_PID='' LOAD_PID='' IDLE_PID='' PERF_PID=''
+QUEUE_REST=0 # what the target's queue holds when all of ours has left it
 
 # --- one target and one sink
 
@@ -76,6 +97,12 @@ sink_wait() {
 # both_start TARGET tls|plain IDLE: a fresh target and a fresh sink.
 both_start() {
     TARGET=$1
+    for both_port in $PORT $NEXT_PORT; do
+        if peers_listens 127.0.0.1 "$both_port"; then
+            peers_say "somebody else listens on port $both_port"
+            return 1
+        fi
+    done
     rm -rf "${WORK:?}/$TARGET"
     mkdir -p "$WORK/$TARGET"
     sink_start "$2" || return 1
@@ -88,23 +115,23 @@ both_start() {
 }
 
 both_stop() {
-    [ -z "$LOAD_PID" ] || kill "$LOAD_PID" 2>/dev/null
+    for both_pid in $LOAD_PID $IDLE_PID $PERF_PID; do kill "$both_pid" 2>/dev/null; done
     [ -z "$TARGET_PID" ] || "target_${TARGET}_stop" "$TARGET_PID"
     measure_end
     peers_stop "$SINK_PID"
-    LOAD_PID='' TARGET_PID='' SINK_PID=''
+    LOAD_PID='' IDLE_PID='' PERF_PID='' TARGET_PID='' SINK_PID=''
 }
 trap both_stop EXIT
-trap 'exit 2' INT TERM
+trap 'exit 2' HUP INT PIPE TERM
 
 load() {
     "$BENCH_TOOLS/bench-load" --to 127.0.0.1:$PORT --sessions "$BENCH_SESSIONS" "$@"
 }
 
-# queue_empty SECONDS: an answer that is no number is not "empty".
+# queue_empty SECONDS: of all but the backlog; an answer that is no number is not "empty".
 queue_empty() {
     queue_tries=$(($1 * 10))
-    until [ "$("target_${TARGET}_queued" "$WORK/$TARGET")" = 0 ]; do
+    until [ "$("target_${TARGET}_queued" "$WORK/$TARGET")" = "$QUEUE_REST" ]; do
         queue_tries=$((queue_tries - 1))
         [ $queue_tries -gt 0 ] || return 1
         sleep 0.1
@@ -178,6 +205,7 @@ run_load() {
         return 1
     fi
 
+    [ -z "$PROFILE" ] || profile_begin
     snapshot "$WORK/before"
     load "--$run_tls" "$@" --messages "$run_messages" --tag run --stamp "$WORK/accepted" \
         --deadline $((run_end - $(date +%s) - 5)) >"$WORK/load" &
@@ -210,7 +238,27 @@ run_load() {
           others: ($others / (($b[0].at - $a[0].at) * $cores)),
           queue_empty: $empty } + $arrival[0]' >"$WORK/run"
     cat "$WORK/run" >>"$RESULTS"
+    [ -z "$PROFILE" ] || profile_end "$run_target" "$run_name"
     both_stop
+}
+
+# profile_begin: samples of the stacks of all that the target runs on, 500 a second.
+profile_begin() {
+    # shellcheck disable=SC2046 # a list of numbers
+    perf record -q -F 499 --call-graph dwarf,8192 -o "$WORK/perf.data" \
+        -p "$(measure_pids "$TARGET_PID" | paste -sd,)" >&2 &
+    PERF_PID=$!
+    sleep 0.3
+}
+
+# profile_end TARGET NAME: where the time went, by area.
+profile_end() {
+    kill -INT "$PERF_PID"
+    wait "$PERF_PID"
+    PERF_PID=
+    echo "$1 $2"
+    perf script -i "$WORK/perf.data" -F comm,ip,sym,dso 2>/dev/null | awk -f bench/areas.awk
+    echo
 }
 
 # run_steady TARGET NAME ROUND: names like tls-10k-20.
@@ -225,34 +273,72 @@ run_steady() {
 
 # Few messages, each alone in the house: what one of them waits for and costs.
 run_latency() {
-    run_load "$1" latency "$3" tls $((300 * BENCH_SCALE / 100)) --size 10k --rate 20
+    latency_n=$((300 * BENCH_SCALE / 100))
+    [ $latency_n -le 600 ] || latency_n=600 # half a minute
+    run_load "$1" latency "$3" tls $latency_n --size 10k --rate 20
 }
 
-# Connections that are silent after TLS and EHLO: what memory each of them holds.
+# run_backlog TARGET NAME ROUND: names like backlog-1000; tls-10k-20 on a queue in which so many
+# messages wait for another day. It is filled once, and left as it was.
+run_backlog() {
+    QUEUE_REST=${2#*-}
+    TARGET_QUEUE=$PWD/build/bench/$1-$2
+    backlog_status=0
+    "target_${1}_backlog" "$QUEUE_REST" "$TARGET_QUEUE" &&
+        run_load "$1" "$2" "$3" tls $((3000 * BENCH_SCALE / 100)) --size 10k --per-connection 20 ||
+        backlog_status=1
+    QUEUE_REST=0 TARGET_QUEUE=
+    return $backlog_status
+}
+
+# idle_look NAME: the memory of the target and of the kernel while mail flows, 20 messages a second
+# for 4 s, into NAME.json; fails when one of them was not accepted.
+idle_look() {
+    load --tls --rate 20 --messages 80 --tag run --stamp "$WORK/accepted" --deadline 10 \
+        >"$WORK/flow" &
+    LOAD_PID=$!
+    look_pss=$(pss_while $LOAD_PID)
+    wait "$LOAD_PID"
+    look_status=$?
+    LOAD_PID=
+    printf '{"pss":%s,"sockets":%s,"slab":%s}\n' "$look_pss" "$(measure_sockets_kb)" \
+        "$(measure_slab_kb)" >"$WORK/$1.json"
+    return $look_status
+}
+
+# run_idle TARGET NAME ROUND: connections that are silent after TLS and EHLO, while others send: what
+# memory each of them holds. The client and the sink are no part of it, but of the kernel's figures.
 run_idle() {
-    both_start "$1" tls "$BENCH_IDLE" || { both_stop; return 1; }
-    if ! warm_up 20 --tls; then
+    idle_n=$("target_${1}_idle_max")
+    [ "$idle_n" -le "$BENCH_IDLE" ] || idle_n=$BENCH_IDLE
+    both_start "$1" tls "$idle_n" || { both_stop; return 1; }
+    if ! warm_up 500 --tls; then
         both_stop
         return 1
     fi
-    sleep 1
-    idle_before=$(measure_pss_kb "$TARGET_PID")
-    load --tls --idle "$BENCH_IDLE" --hold 8 --deadline 45 >"$WORK/load" &
-    LOAD_PID=$!
-    idle_tries=500
+    idle_failed=0
+    idle_look before || idle_failed=1
+    load --tls --idle "$idle_n" --hold 12 --deadline 45 >"$WORK/load" &
+    IDLE_PID=$!
+    idle_tries=450
     until grep -q opened "$WORK/load" || [ $idle_tries -le 0 ]; do
         idle_tries=$((idle_tries - 1))
         sleep 0.1
     done
     sleep 1
-    idle_after=$(measure_pss_kb "$TARGET_PID")
-    wait "$LOAD_PID" || peers_say "$1 idle: not all were held"
-    LOAD_PID=
-    jq -nc --arg target "$1" --argjson round "$3" --argjson a "$idle_before" \
-        --argjson b "$idle_after" --slurpfile load "$WORK/load" '
+    idle_look after || idle_failed=1
+    wait "$IDLE_PID" || peers_say "$1 idle: not all were held"
+    IDLE_PID=
+    jq -nc --arg target "$1" --argjson round "$3" --argjson failed $idle_failed \
+        --slurpfile a "$WORK/before.json" --slurpfile b "$WORK/after.json" \
+        --slurpfile load "$WORK/load" '
+        ([$load[-1].held, 1] | max) as $n |
         { $target, scenario: "idle", $round, held: $load[-1].held,
-          pss_before_mb: ($a / 1024), pss_mb: ($b / 1024),
-          kb_each: (($b - $a) / ([$load[-1].held, 1] | max)), others: null }' >"$WORK/run"
+          failed: ($failed + $load[-1].failed),
+          pss_before_mb: ($a[0].pss / 1024), pss_mb: ($b[0].pss / 1024),
+          kb_each: (($b[0].pss - $a[0].pss) / $n),
+          sockets_kb_each: (($b[0].sockets - $a[0].sockets) / $n),
+          slab_kb_each: (($b[0].slab - $a[0].slab) / $n), others: null }' >"$WORK/run"
     cat "$WORK/run" >>"$RESULTS"
     both_stop
 }
@@ -261,6 +347,7 @@ run_idle() {
 run_once() {
     case $2 in
     tls-*-* | plain-*-*) run_steady "$@" ;;
+    backlog-*) run_backlog "$@" ;;
     *) "run_$2" "$@" ;;
     esac
 }
@@ -275,83 +362,41 @@ run_calm() {
         run_once "$@" || return 1
         cat "$WORK/run" >>"$WORK/tries"
         jq -e '.others <= 0.1' "$WORK/run" >/dev/null && break
-        [ "$calm_left" -gt 0 ] || break
+        [ "$calm_left" -gt 0 ] && [ "$(date +%s)" -lt $RETRY_UNTIL ] || break
         calm_left=$((calm_left - 1))
         peers_say "$1 $2: others used $(jq '.others * 100 | round' "$WORK/run") %, once more"
     done
     jq -sc 'min_by(.others) + { tries: length }' "$WORK/tries" | cat "$WORK/kept" - >"$RESULTS"
 }
 
-# --- the report
-
-# report NAME: all runs, their medians and ratios to the first target, into one file of JSON.
-report() {
-    jq -s --arg hardware "$(measure_hardware)" --arg targets "$TARGETS" --arg when "$(date -u +%FT%TZ)" '
-        def median: map(select(. != null)) | sort |
-            if length == 0 then null
-            elif length % 2 == 1 then .[length / 2 | floor]
-            else (.[length / 2 - 1] + .[length / 2]) / 2 end;
-        def med(f): [.[] | f] | median;
-        ($targets | split(" ")[0]) as $base |
-        . as $runs |
-        ([$runs[] | .scenario] | reduce .[] as $s ([]; if index($s) then . else . + [$s] end)) as $order |
-        { hardware: $hardware, when: $when, runs: $runs, medians: [
-            $order[] as $s | ($targets | split(" "))[] as $t |
-            [$runs[] | select(.scenario == $s and .target == $t)] | select(length > 0) |
-            { scenario: $s, target: $t, rounds: length,
-              accepted_per_s: med(.accepted_per_s), delivered_per_s: med(.delivered_per_s),
-              cpu_ms: med(.cpu_ms), cpu_ms_min: ([.[] | .cpu_ms] | min),
-              cpu_ms_max: ([.[] | .cpu_ms] | max), pss_mb: med(.pss_mb), flushes: med(.flushes),
-              first_p50_ms: med(.first_ms.p50), arrival_p50_ms: med(.arrival_ms.p50),
-              arrival_p95_ms: med(.arrival_ms.p95), arrival_p99_ms: med(.arrival_ms.p99),
-              held: med(.held), kb_each: med(.kb_each), others: ([.[] | .others] | max),
-              faults: ([.[] | (.failed // 0) + (.lost // 0) +
-                        (if .queue_empty == false then 1 else 0 end)] | add) }
-          ] } |
-        .medians as $m |
-        .ratios = [ $m[] | select(.target != $base) | . as $x |
-            ($m[] | select(.target == $base and .scenario == $x.scenario)) as $y |
-            def over(f): if ($x | f) != null and ($y | f) != null and ($y | f) != 0
-                         then ($x | f) / ($y | f) else null end;
-            { scenario: $x.scenario, target: $x.target, to: $base,
-              delivered_per_s: over(.delivered_per_s), cpu_ms: over(.cpu_ms), pss_mb: over(.pss_mb),
-              arrival_p50_ms: over(.arrival_p50_ms), kb_each: over(.kb_each) } ]
-    ' "$RESULTS" >"$1"
+# can TARGET SCENARIO: a target without a backlog of ours is left out there.
+can() {
+    case $2 in
+    backlog-*) command -v "target_${1}_backlog" >/dev/null ;;
+    esac
 }
 
-# table FILE: the same as markdown.
-table() {
-    jq -r '
-        def n(d): if . == null then "-" else (. * pow(10; d) | round) / pow(10; d) | tostring end;
-        def row: "| " + join(" | ") + " |";
-        .hardware, "",
-        (["scenario", "target", "accepted/s", "delivered/s", "CPU ms/msg", "least - most", "PSS MB", "flushes/msg",
-          "connect to 250, p50 ms", "others %", "faults"] | row), "|" + ("---|" * 11),
-        (.medians[] | select(.scenario != "idle" and .scenario != "latency") |
-            [.scenario, .target, (.accepted_per_s | n(0)), (.delivered_per_s | n(0)), (.cpu_ms | n(2)),
-             (.cpu_ms_min | n(2)) + " - " + (.cpu_ms_max | n(2)), (.pss_mb | n(1)), (.flushes | n(2)), (.first_p50_ms | n(1)), (.others * 100 | n(0)),
-             (.faults | n(0))] | row),
-        (if any(.medians[]; .scenario == "latency") then
-            "", (["latency", "250 to arrival p50 ms", "p95", "p99", "CPU ms/msg", "faults"] | row),
-            "|" + ("---|" * 6),
-            (.medians[] | select(.scenario == "latency") |
-                [.target, (.arrival_p50_ms | n(1)), (.arrival_p95_ms | n(1)), (.arrival_p99_ms | n(1)),
-                 (.cpu_ms | n(2)), (.faults | n(0))] | row) else empty end),
-        (if any(.medians[]; .scenario == "idle") then
-            "", (["idle", "held", "PSS MB", "PSS KB a connection"] | row), "|" + ("---|" * 4),
-            (.medians[] | select(.scenario == "idle") |
-                [.target, (.held | n(0)), (.pss_mb | n(1)), (.kb_each | n(0))] | row) else empty end),
-        (if (.ratios | length) > 0 then
-            "", (["ratio", "target / first", "delivered/s", "CPU", "PSS", "250 to arrival p50",
-                  "PSS a connection"] | row), "|" + ("---|" * 7),
-            (.ratios[] | [.scenario, .target + " / " + .to, (.delivered_per_s | n(2)), (.cpu_ms | n(2)),
-                          (.pss_mb | n(2)), (.arrival_p50_ms | n(2)), (.kb_each | n(2))] | row)
-         else empty end)' "$1"
+# members SCENARIO: what is run turn by turn within it.
+members() {
+    case $1 in
+    backlog) for members_n in $(words "$BENCH_BACKLOG"); do echo "backlog-$members_n"; done ;;
+    *) echo "$1" ;;
+    esac
+}
+
+# run_round SCENARIO ROUND: all targets, one after the other.
+run_round() {
+    for member in $(members "$1"); do
+        for target in $TARGETS; do
+            can "$target" "$member" || continue
+            run_calm "$target" "$member" "$2" || peers_say "$target $member: failed"
+        done
+    done
 }
 
 main() {
     command -v jq >/dev/null || { peers_say "jq is needed"; exit 2; }
-    make -s V=release O="${BENCH_TOOLS#"$PWD/"}" bench-tools >&2 || exit 2
+    make -s V=release O="${BENCH_TOOLS#"$PWD/"}" all bench-tools >&2 || exit 2
     rm -rf "$WORK"
     mkdir -p "$WORK"
     : >"$RESULTS"
@@ -359,13 +404,14 @@ main() {
     peers_cert "$PWD/build/bench/ca" bench ec IP:127.0.0.1 || exit 2
     BENCH_CERT=$PWD/build/bench/ca/bench.pem BENCH_KEY=$PWD/build/bench/ca/bench.key
     for target in $TARGETS; do "target_${target}_prepare" || exit 2; done
+    "$BENCH_TOOLS/bench-floor" --cert "$BENCH_CERT" --key "$BENCH_KEY" --file "$WORK/floor" \
+        >"$WORK/floor.json" || exit 2
 
+    RETRY_UNTIL=$(($(date +%s) + RETRY_SECONDS))
     for scenario in $SCENARIOS; do
         round=1
         while [ $round -le "$ROUNDS" ]; do
-            for target in $TARGETS; do
-                run_calm "$target" "$scenario" $round || peers_say "$target $scenario: failed"
-            done
+            run_round "$scenario" $round
             round=$((round + 1))
         done
     done

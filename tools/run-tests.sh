@@ -1,9 +1,11 @@
 #!/bin/sh
-# Runs the test programs given as arguments, shows what they print, and ends with one line for all
-# of them: "N passed, N failed". A program that dies without its own last line is a failure more.
+# Runs the test programs given as arguments (one may be a program with arguments of its own), shows what
+# they print, and ends with one line for all: "N passed, N failed". A program that dies without its own last line, or takes longer than
+# TEST_SECONDS (300), is a failure more.
 set -u
 out=$(mktemp) || exit 1
 trap 'rm -f "$out"' EXIT
+trap 'exit 130' INT TERM HUP
 passed=0
 failed=0
 for program in "$@"; do
@@ -11,7 +13,8 @@ for program in "$@"; do
     */*) ;;
     *) program=./$program ;;
     esac
-    "$program" >"$out" 2>&1
+    # shellcheck disable=SC2086 # words
+    timeout -k 10 "${TEST_SECONDS:-300}" $program >"$out" 2>&1
     code=$?
     cat "$out"
     # "name: N passed, N failed"
@@ -21,7 +24,7 @@ for program in "$@"; do
         failed=$((failed + ${last#* }))
     fi
     if [ -z "$last" ] || { [ "$code" -ne 0 ] && [ "${last#* }" = 0 ]; }; then
-        echo "FAIL $program ended with code $code"
+        echo "FAIL $program ended with code $code, after $(tail -n 1 "$out")"
         failed=$((failed + 1))
     fi
 done
