@@ -1,8 +1,8 @@
 #!/bin/sh
 # run.sh - measures mail relays side by side: the same load, the same sink, turn by turn.
 #
-#     bench/run.sh --targets postfix,postern             all scenarios, 3 rounds: a quarter of an hour
-#     bench/run.sh --targets postfix,postern --quick     one round, fewer messages: 5 minutes
+#     bench/run.sh --targets postfix,postern             all scenarios, 3 rounds: 12 minutes
+#     bench/run.sh --targets postfix,postern --quick     one round, half the messages: 3 minutes
 #     bench/run.sh --targets postern --scenarios tls-10k-1,latency --rounds 5
 #     bench/run.sh --targets postern --scenarios tls-10k-20 --profile
 #
@@ -31,7 +31,7 @@ RUN_SECONDS=50    # from its start a run has so long, whatever is missing then
 RETRY_SECONDS=420 # so long after the beginning nothing is repeated any more
 
 usage() {
-    sed -n '4,19p' "$0" >&2
+    sed -n '4,17p' "$0" >&2
     exit 2
 }
 
@@ -362,7 +362,8 @@ run_calm() {
         run_once "$@" || return 1
         cat "$WORK/run" >>"$WORK/tries"
         jq -e '.others <= 0.1' "$WORK/run" >/dev/null && break
-        [ "$calm_left" -gt 0 ] && [ "$(date +%s)" -lt $RETRY_UNTIL ] || break
+        [ "$calm_left" -gt 0 ] || break
+        [ "$(date +%s)" -lt $RETRY_UNTIL ] || break
         calm_left=$((calm_left - 1))
         peers_say "$1 $2: others used $(jq '.others * 100 | round' "$WORK/run") %, once more"
     done

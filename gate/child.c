@@ -9,6 +9,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum { EXIT_WELL = 0, EXIT_BROKEN = 1, EXIT_CONFIG = 78 };
@@ -244,6 +245,7 @@ static void tune_memory(void)
 int child_main(void)
 {
     tune_memory();
+    (void)prctl(PR_SET_NAME, "posternd"); /* exec of /proc/self/exe called us "exe" */
     struct child *c = NEW(struct child);
     struct why why = { "" };
     enum err e = child_take_boot(c, &why);

@@ -308,9 +308,22 @@ static enum err open_listeners(const struct supervisor *s, struct child_slot *ch
     return ERR_OK;
 }
 
+/* Shared sockets would silently share the port with another program's: a plain one finds it first.
+ */
+static enum err ports_are_free(const struct config *c, struct why *why)
+{
+    for (unsigned k = 0; k < c->n_listen; k++) {
+        int fd;
+        TRY(listen_tcp(&c->listen[k].ip, false, &fd, why));
+        close(fd);
+    }
+    return ERR_OK;
+}
+
 static enum err open_sockets(struct supervisor *s, struct why *why)
 {
     const struct config *c = s->config;
+    TRY(ports_are_free(c, why));
     for (unsigned i = 0; i < s->n; i++) {
         char path[512];
         TRY(open_listeners(s, &s->child[i], why));

@@ -326,8 +326,7 @@ static enum err open_settle(struct db *d, struct why *why)
     bool marked = mark_is_there(d);
     if (marked)
         TRY(open_judge(d, why));
-    int rc =
-        sqlite3_wal_checkpoint_v2(d->sqlite, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    int rc = sqlite3_wal_checkpoint_v2(d->sqlite, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     if (rc != SQLITE_OK && (marked || !is_full(d, rc)))
         return open_error(d, rc, "write-ahead log into the file", why);
     if (!marked)

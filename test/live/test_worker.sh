@@ -29,6 +29,10 @@ END
 
 live_start edge || fail "edge starts"
 check "every client is greeted by two workers" greeted "$1" 40
+sed "s|$DIR/edge|$DIR/twin|g" "$DIR/edge.conf" >"$DIR/twin.conf"
+check "another posternd on the same port is told so" sh -c \
+    '! timeout 5 "$1/posternd" -c "$2" 2>"$3" && grep -q "another program has that port" "$3"' \
+    sh "$BIN" "$DIR/twin.conf" "$DIR/twin.out"
 victim=$(live_workers edge | tr " " "\n" | head -n 1)
 kill -KILL "$victim"
 two_again() { [ "$(live_workers edge | wc -w)" -eq 2 ] && ! live_workers edge | grep -qw "$victim"; }
