@@ -33,6 +33,20 @@ int64_t retry_wait(const struct retry_config *c, unsigned attempts)
     return wait;
 }
 
+/* How long the message has waited. A clock that was set back says "not yet accepted": then the
+ * attempts that were made tell. At most `limit`. */
+static int64_t age_of(const struct retry_config *c, const struct retry_input *in, int64_t limit)
+{
+    if (in->now_ms >= in->accepted_ms)
+        return min64(in->now_ms - in->accepted_ms, limit);
+    int64_t age = 0, wait = c->first_ms;
+    for (unsigned i = 1; i <= in->attempts && age < limit; i++) {
+        wait = wait < c->max_ms ? retry_wait(c, i) : c->max_ms;
+        age = wait < limit - age ? age + wait : limit;
+    }
+    return age;
+}
+
 struct retry_verdict retry_decide(const struct retry_config *c, const struct retry_input *in)
 {
     if (reply_ok(&in->reply))
@@ -40,9 +54,8 @@ struct retry_verdict retry_decide(const struct retry_config *c, const struct ret
     if (reply_permanent(&in->reply))
         return (struct retry_verdict){ .action = RETRY_BOUNCE };
 
-    /* a clock that was set back makes a message young again, never negative */
-    int64_t age = in->now_ms > in->accepted_ms ? in->now_ms - in->accepted_ms : 0;
     int64_t limit = in->null_sender ? c->bounce_give_up_ms : c->give_up_ms;
+    int64_t age = age_of(c, in, limit);
     if (age >= limit)
         return (struct retry_verdict){ .action = RETRY_BOUNCE, .expired = true };
 

@@ -305,6 +305,33 @@ TEST(window_late_success_revives)
 }
 
 /* T-57: whatever the clock does, nobody waits longer than dead_max_ms. */
+TEST(t57_a_message_from_the_future_ages_by_its_attempts)
+{
+    struct retry_config c = { .first_ms = 5 * MINUTE_MS,
+                              .max_ms = HOUR_MS,
+                              .warn_ms = 4 * HOUR_MS,
+                              .give_up_ms = 5 * (int64_t)DAY_MS,
+                              .bounce_give_up_ms = DAY_MS };
+    struct retry_input in = { .reply = REPLY(451, 4, 4, 1, "no"),
+                              .accepted_ms = 1000 * (int64_t)DAY_MS,
+                              .now_ms = 10 * (int64_t)DAY_MS };
+    unsigned attempts = 0;
+    bool warned = false;
+    struct retry_verdict v;
+    while ((v = retry_decide(&c, &in)).action == RETRY_LATER) {
+        CHECK(v.due_ms > in.now_ms && v.due_ms <= in.now_ms + 2 * HOUR_MS);
+        warned = warned || v.warn;
+        in.warned = in.warned || v.warn;
+        in.now_ms = v.due_ms;
+        in.attempts = ++attempts;
+        CHECK(attempts < 200);
+    }
+    CHECK(v.expired && warned);
+    CHECK(attempts > 100); /* five days of hourly attempts */
+    in.attempts = UINT32_MAX;
+    CHECK(retry_decide(&c, &in).expired);
+}
+
 TEST(t57_window_clock_jumps)
 {
     struct window w;
