@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+enum { BODY_ONE_MAX = 5 * 512 * 1024 };
 enum { LETTERS_MAX = 4096, KEY_BYTES = 7, WATCH_BYTES = 16, IDLE_SLACK_S = 20 };
 
 static struct {
@@ -390,11 +391,21 @@ static void check_connections(void)
     }
 }
 
+static uint64_t sessions_from_clients(void)
+{
+    uint64_t n = 0;
+    for (struct wire *w = net_wire_next(NULL); w; w = net_wire_next(w))
+        n += is_gate(&w->end[SIDE_CALLED].ip) && w->end[SIDE_CALLED].sock;
+    return n;
+}
+
 void check_limits(struct worker *w)
 {
-    const struct config *c = w->config;
-    if (w->body_memory > c->limits.body_memory_bytes + (1u << 20) * (uint64_t)swarm.clients * 2)
-        violated(8, "%" PRIu64 " bytes of bodies in memory", w->body_memory);
+    /* what one session may hold, and one mail more than the budget */
+    uint64_t most =
+        w->config->limits.body_memory_bytes + BODY_ONE_MAX * (1 + sessions_from_clients());
+    if (w->body_memory > most)
+        violated(8, "%" PRIu64 " bytes of bodies in memory, of %" PRIu64, w->body_memory, most);
     for (unsigned i = 0; i < town.n_domain; i++) {
         unsigned n = sessions_to(&town.domain[i]);
         if (n > 2 * TOWN_SESSIONS_MAX) /* a reload lets those under the old snapshot end */

@@ -262,7 +262,7 @@ static bool may_bounce(const struct letter *l, int i)
     if (i >= 0 && (l->rcpt[i].may_bounce || l->rcpt[i].refused))
         return true;
     if (d->kind == DOMAIN_NXDOMAIN || d->kind == DOMAIN_NULL_MX || d->kind == DOMAIN_NO_ADDRESS ||
-        d->kind == DOMAIN_LOOP || d->was_without_address)
+        d->kind == DOMAIN_LOOP || d->was_without_address || (d->was_bare && l->eight_bit))
         return true;
     for (unsigned k = 0; k < d->n_host; k++)
         if (d->host[k].small || d->host[k].seven_bit)

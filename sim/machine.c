@@ -294,7 +294,6 @@ static void thread_freezes(void *arg)
     int64_t us =
         draw(3) ? LEASE_US + (int64_t)draw(120 * SECOND_US) : (int64_t)draw(60 * SECOND_US);
     tell("the gateway's threads freeze for %" PRId64 " s", us / SECOND_US);
-    machine.lives[machine.life].store_failed |= us > LEASE_US / 2;
     machine.well_us = world_us() + us > machine.well_us ? world_us() + us : machine.well_us;
     check_pause(world_us() + us);
     loop_freeze(machine.loop, world_us() + us);
@@ -307,7 +306,6 @@ static void process_pauses(void *arg)
         return;
     int64_t us = draw(4) ? (int64_t)draw(60 * SECOND_US) : LEASE_US + (int64_t)draw(90 * SECOND_US);
     tell("the gateway stands still for %" PRId64 " s", us / SECOND_US);
-    machine.lives[machine.life].store_failed |= us > LEASE_US / 2;
     check_pause(world_us() + us);
     machine.well_us = world_us() + us > machine.well_us ? world_us() + us : machine.well_us;
     loop_pause(machine.loop, world_us() + us);
@@ -318,7 +316,6 @@ static void clock_jump(int64_t ms)
     tell("the calendar jumps by %" PRId64 " s", ms / 1000);
     machine.clock_ahead_ms += ms;
     world_wall_jump(ms);
-    machine.lives[machine.life].store_failed |= ms * MS_US >= LEASE_US / 2;
 }
 
 static void clock_jumps(void *arg)

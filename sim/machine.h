@@ -22,7 +22,7 @@ unsigned machine_life(void);
 struct life {
     bool over;
     int64_t begun_us, ended_us, quiet_us;
-    bool store_failed; /* the disk failed, or a lease may have run out */
+    bool store_failed; /* a read, a write or a sync failed */
     bool store_full;   /* the disk was full at times: results wait until it is not */
 };
 const struct life *machine_life_of(unsigned life);

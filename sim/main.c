@@ -89,7 +89,7 @@ static void one_world(uint64_t seed, const struct run *run)
     world_run(machine_well_us());
     storm_ends();
     calm();
-    world_run(world_us() + 60 * SECOND_US);
+    world_run(world_us() + (TOWN_SESSION_S + 30) * SECOND_US); /* every deadline */
     check_end();
     buf_init(&summary, 400);
     check_summary(&summary);

@@ -151,7 +151,8 @@ static bool misbehave(struct server *s, enum step step, struct span text, struct
     s->fault_step = STEP_NONE;
     enum fault fault = s->fault;
     /* after that nobody need understand what it says */
-    s->babbles = fault == FAULT_RUBBISH || fault == FAULT_BARE_LF || fault == FAULT_TWO_CODES;
+    s->babbles = fault == FAULT_RUBBISH || fault == FAULT_BARE_LF || fault == FAULT_TWO_CODES ||
+                 (fault == FAULT_LONG && step != STEP_END);
     if (fault == FAULT_5XX && step == STEP_MAIL && s->from[0] == '\0')
         fault = FAULT_4XX; /* whose it is cannot be told */
     switch (fault) {
@@ -259,6 +260,8 @@ static void on_ehlo(struct server *s, bool extended)
     if (extended)
         buf_putf(&b, "250-ENHANCEDSTATUSCODES\r\n250 SIZE %d\r\n",
                  h->small ? SMALL_BYTES : 4 << 20);
+    if (!extended)
+        s->host->domain->was_bare = true;
     s->mail = false;
     s->n_rcpt = 0;
     (void)answer(s, STEP_EHLO, buf_span(&b));

@@ -62,7 +62,8 @@ struct town_domain {
     char name[TOWN_NAME_MAX];
     enum domain_kind kind;
     enum town_need need;
-    bool local;               /* mail from anywhere is taken for it */
+    bool local;    /* mail from anywhere is taken for it */
+    bool was_bare; /* a host refused EHLO once: it has no extensions then, and 8-bit mail no way */
     bool was_without_address; /* for a while the DNS said that a host has none */
     struct town_host host[HOSTS_MAX];
     unsigned n_host;

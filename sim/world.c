@@ -165,7 +165,7 @@ uint64_t world_digest(void)
     return world.digest;
 }
 
-static void say(const char *fmt, va_list ap, const char *prefix)
+static void PRINTF_LIKE(1, 0) say(const char *fmt, va_list ap, const char *prefix)
 {
     char line[LINE_MAX_BYTES];
     int n = snprintf(line, sizeof line, "%6" PRId64 ".%06" PRId64 " %s", world.us / SECOND_US,

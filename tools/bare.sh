@@ -38,7 +38,9 @@ GIT_CONFIG_COUNT=0 git -c safe.directory='*' clone -q . "$root/root/postern"
 inside() {
 	echo "bare.sh: $suite: $1"
 	# shellcheck disable=SC2016 # expanded inside
-	unshare --mount --pid --fork --kill-child --mount-proc="$root/proc" sh -euc '
+	unshare --mount --pid --fork --kill-child sh -euc '
+		mount --bind "$1" "$1" # a root that is a mount: namespaces can be made inside
+		mount -t proc proc "$1/proc"
 		for m in sys dev dev/pts; do mount --bind "/$m" "$1/$m"; done
 		mkdir -p "$1/var/cache/apt/archives"
 		mount --bind "$2" "$1/var/cache/apt/archives"

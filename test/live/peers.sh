@@ -353,6 +353,11 @@ postfix_stop() {
 
 # --- a root of its own
 
+# jail_works: mount namespaces can be made here; not so in a plain chroot or an unprivileged container.
+jail_works() {
+    unshare --mount --propagation private true 2>/dev/null
+}
+
 # jail_make DIR: an empty root whose /usr is the system's with a package on top.
 jail_make() {
     for peers_name in usr etc/ssl/certs var/empty var/spool var/log run dev proc tmp root mail; do

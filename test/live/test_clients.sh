@@ -122,7 +122,7 @@ END
 }
 
 arrived() { # BOX
-    grep -q -r "^X-Test-Id: $1" "$DIR/mail/$1/new"
+    grep -q -i -r "^X-Test-Id: $1" "$DIR/mail/$1/new"
 }
 
 refuses() {

@@ -13,6 +13,7 @@ cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=test/live/mta.sh
 . test/live/mta.sh
 mta_begin exim
+jail_works || live_skip "no mount namespaces here"
 peers_fetch exim >"$DIR/fetch.out" 2>&1 || live_skip "Exim cannot be fetched"
 
 # exim NAME PORT NEXT_PORT CERT SETTING SED: a next port of 0 keeps mail; SETTING goes to the main part,

@@ -12,6 +12,7 @@ cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=test/live/mta.sh
 . test/live/mta.sh
 mta_begin opensmtpd
+jail_works || live_skip "no mount namespaces here"
 peers_fetch opensmtpd >"$DIR/fetch.out" 2>&1 || live_skip "OpenSMTPD cannot be fetched"
 
 skip "STARTTLS served by OpenSMTPD" "Debian 12's 6.8 cannot, with OpenSSL 3"

@@ -22,13 +22,13 @@ for network in 0.0.0.0/0 ::/0 128.0.0.0/1 0.0.0.0/7 2000::/3 ::ffff:0:0/96; do
     check "networks with $network are refused when they are read" refused_network "$network"
 done
 
-if [ "$(id -u)" != 0 ] || ! ip netns add "pst$$" 2>/dev/null; then
-    live_skip "network namespaces need root"
-fi
 live_undo() {
     ip netns del "pst$$" 2>/dev/null || true
     ip link del "psta$$" 2>/dev/null || true
 }
+if [ "$(id -u)" != 0 ] || ! ip netns add "pst$$" 2>/dev/null || ! ip netns exec "pst$$" true 2>/dev/null; then
+    live_skip "no network namespaces here, or not root"
+fi
 
 # 198.18.53.1 is the gateway, 198.18.53.2 nobody, 198.18.53.3 a trusted client; the same for IPv6.
 {
@@ -65,8 +65,8 @@ live_run ip netns exec "pst$$" "$LIVE_PYTHON" test/live/relay.py trusted 2001:db
 live_run "$LIVE_PYTHON" test/live/relay.py trusted 127.0.0.1 "$1" 127.0.0.1
 
 if command -v nmap >/dev/null && [ -e /usr/share/nmap/scripts/smtp-open-relay.nse ]; then
-    ip netns exec "pst$$" nmap -Pn -n -S 198.18.53.2 -e "pstb$$" -p "$2" --script smtp-open-relay 198.18.53.1 \
+    ip netns exec "pst$$" nmap -Pn -n -S 198.18.53.2 -e "pstb$$" -p "$2" --script +smtp-open-relay 198.18.53.1 \
         >"$DIR/nmap.txt" 2>&1
-    check "nmap finds no open relay" grep -q "isn't an open relay" "$DIR/nmap.txt"
+    check "nmap finds no open relay" grep -qE "(isn't|doesn't seem to be) an open relay" "$DIR/nmap.txt"
 fi
 live_end
