@@ -154,7 +154,7 @@ bool transfer_begin(struct session *s)
     return j != NULL;
 }
 
-/* Why this job cannot go over this session; false: it can. */
+/* Why the job at hand cannot go over its channel; false: it can. */
 static bool job_misfits(struct session *s, struct reply *ret)
 {
     if (s->job->lease_until_ms <= loop_wall_ms(s->w->loop)) {

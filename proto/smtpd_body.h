@@ -33,7 +33,7 @@ enum smtpd_step {
 struct smtpd_body {
     uint64_t message_bytes_max, line_bytes_max, wasted_bytes_max; /* the first two: 0: any */
     uint64_t message_bytes;
-    uint64_t wasted_bytes; /* in this session */
+    uint64_t wasted_bytes; /* in the whole session */
     struct dot dot;
     uint64_t chunk_bytes, chunk_left, line_bytes;
     enum smtpd_fault fault;
