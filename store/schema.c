@@ -35,6 +35,12 @@ static const char *const steps[] = {
     "CREATE TABLE kv("
     " key BLOB PRIMARY KEY,"
     " value BLOB NOT NULL) STRICT, WITHOUT ROWID;",
+    /* 1 -> 2: large chunks lie beside the database (store_sqlite_bodies.h) */
+    "CREATE TABLE piece("
+    " key INTEGER PRIMARY KEY,"
+    " place INTEGER NOT NULL,"
+    " bytes INTEGER NOT NULL,"
+    " sum INTEGER NOT NULL) STRICT;",
 };
 STATIC_ASSERT(COUNTOF(steps) == SCHEMA_VERSION);
 

@@ -25,7 +25,7 @@ enum { KEY_BITS = 13 };
 enum { RCPT_HELD = 1, RCPT_WARNED = 2 }; /* rcpt.flags */
 
 enum {
-    SCHEMA_VERSION = 1,              /* PRAGMA user_version */
+    SCHEMA_VERSION = 2,              /* PRAGMA user_version */
     SCHEMA_APPLICATION = 0x50535451, /* PRAGMA application_id: "PSTQ" */
 };
 

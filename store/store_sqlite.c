@@ -45,25 +45,6 @@ static enum err message_has(struct store_sqlite *s, uint64_t id, bool *ret)
     return ERR_OK;
 }
 
-/* How many chunks the id has. They are without gaps: APPEND sees to that. */
-static enum err chunk_count(struct store_sqlite *s, uint64_t id, unsigned *ret)
-{
-    int64_t key = key_of(id, 0) - 1;
-    bind_keys(s, Q_CHUNK_LAST, id);
-    enum err e = db_get(s->db, Q_CHUNK_LAST, &key);
-    if (e != ERR_OK && e != ERR_NOT_FOUND)
-        return e;
-    *ret = (unsigned)(key - key_of(id, 0) + 1);
-    return ERR_OK;
-}
-
-static enum err chunk_put(struct store_sqlite *s, uint64_t id, unsigned seq, struct span bytes)
-{
-    db_num(s->db, Q_CHUNK_PUT, 1, key_of(id, seq));
-    db_blob(s->db, Q_CHUNK_PUT, 2, bytes);
-    return must_insert(s, Q_CHUNK_PUT);
-}
-
 static uint64_t token_new(struct store_sqlite *s)
 {
     s->leases++;
@@ -102,12 +83,6 @@ static enum err staged_del(struct store_sqlite *s, uint64_t id)
 {
     db_num(s->db, Q_STAGED_DEL, 1, (int64_t)id_local(id));
     return db_run(s->db, Q_STAGED_DEL);
-}
-
-static enum err chunks_del(struct store_sqlite *s, uint64_t id)
-{
-    bind_keys(s, Q_CHUNK_DEL, id);
-    return db_run(s->db, Q_CHUNK_DEL);
 }
 
 static enum err apply_abort(struct store_sqlite *s, struct store_op *op)
@@ -412,16 +387,7 @@ static enum err apply_read(struct store_sqlite *s, struct store_op *op)
 {
     if (!id_is_ours(s, op->id) || op->seq >= STORE_CHUNKS_MAX)
         return ERR_NOT_FOUND;
-    db_num(s->db, Q_CHUNK_GET, 1, key_of(op->id, op->seq));
-    TRY(db_row(s->db, Q_CHUNK_GET));
-    struct span data = db_row_span(s->db, Q_CHUNK_GET, 0);
-    bool fits = data.n <= BODY_CHUNK;
-    if (fits) {
-        op->body = body_new();
-        body_append(op->body, data);
-    }
-    db_end(s->db, Q_CHUNK_GET);
-    return fits ? ERR_OK : db_distrust(s->db);
+    return chunk_get(s, op->id, op->seq, &op->body);
 }
 
 /* --- what store.c sees */
@@ -462,7 +428,9 @@ static enum err sqlite_commit(struct store_backend *b)
         db_num(s->db, Q_META_PUT, 4, (int64_t)s->now.held);
         TRY(db_run(s->db, Q_META_PUT));
     }
+    TRY(bodies_sync(s->bodies));
     TRY(db_commit(s->db));
+    bodies_committed(s->bodies);
     s->committed = s->now;
     return ERR_OK;
 }
@@ -471,6 +439,7 @@ static void sqlite_rollback(struct store_backend *b)
 {
     struct store_sqlite *s = of(b);
     db_rollback(s->db);
+    bodies_rolled_back(s->bodies);
     s->now = s->committed;
 }
 
@@ -482,6 +451,7 @@ static uint64_t sqlite_last_id(struct store_backend *b)
 static void sqlite_close(struct store_backend *b)
 {
     struct store_sqlite *s = of(b);
+    bodies_close(s->bodies);
     db_close(s->db);
     buf_done(&s->text);
     mem_free(s->memory);
@@ -548,6 +518,7 @@ static enum err own(struct store_sqlite *s, int64_t now_ms, struct why *why)
     db_num(s->db, Q_WAKE_VOID, 2, WAKE_HELD);
     db_num(s->db, Q_WAKE_VOID, 3, time_within(now_ms));
     TRY(db_run(s->db, Q_WAKE_VOID));
+    TRY(chunks_own(s, why));
     return own_orphans(s);
 }
 
@@ -565,7 +536,12 @@ enum err store_sqlite_open(const char *path, unsigned shard, const char *vfs, in
     s->memory = mem_alloc(BODY_CHUNK);
     buf_init(&s->text, ENVELOPE_TEXT_MAX);
 
-    enum err e = db_begin(db);
+    enum err e = bodies_open(db, &s->bodies, why);
+    if (e != ERR_OK) {
+        sqlite_close(&s->backend);
+        return e;
+    }
+    e = db_begin(db);
     if (e == ERR_OK)
         e = own(s, now_ms, why);
     if (e == ERR_OK)

@@ -6,7 +6,7 @@
 
 #include "store/parts.h"
 #include "store/schema.h"
-#include "store/store_sqlite_db.h"
+#include "store/store_sqlite_bodies.h"
 
 /* Kept in the row of the table meta, written with each transaction that changes them. */
 struct tally {
@@ -17,10 +17,11 @@ struct tally {
 struct store_sqlite {
     struct store_backend backend; /* first */
     struct db *db;
+    struct bodies *bodies;
     unsigned shard;
     struct tally now, committed;
     uint64_t epoch, leases; /* what tokens are made of */
-    char *memory;           /* BODY_CHUNK bytes, for body_row */
+    char *memory;           /* BODY_CHUNK bytes, for one chunk */
     struct buf text;        /* a line being printed */
 };
 
@@ -39,6 +40,11 @@ enum statement {
     Q_CHUNK_GET,
     Q_CHUNK_LAST,
     Q_CHUNK_DEL,
+    Q_PIECE_PUT,
+    Q_PIECE_GET,
+    Q_PIECE_LAST,
+    Q_PIECE_DEL,
+    Q_PIECE_ALL,
     Q_RCPT_PUT,
     Q_RCPT_STATE,
     Q_RCPT_ITEM,
@@ -116,6 +122,15 @@ MUST_USE enum err must_insert(struct store_sqlite *s, enum statement q);
 /* Adds lines behind those the id has; when they find no place they are left out, for they must
  * refuse neither mail nor results. */
 MUST_USE enum err trace_try(struct store_sqlite *s, uint64_t id, struct span text);
+
+/* How many chunks the id has. They are without gaps: APPEND sees to that. */
+MUST_USE enum err chunk_count(struct store_sqlite *s, uint64_t id, unsigned *ret);
+MUST_USE enum err chunk_put(struct store_sqlite *s, uint64_t id, unsigned seq, struct span bytes);
+/* The caller owns the body. ERR_NOT_FOUND. */
+MUST_USE enum err chunk_get(struct store_sqlite *s, uint64_t id, unsigned seq, struct body **ret);
+MUST_USE enum err chunks_del(struct store_sqlite *s, uint64_t id);
+/* A new owner learns where the large ones lie. ERR_REFUSED: one is damaged, why says which. */
+MUST_USE enum err chunks_own(struct store_sqlite *s, struct why *why);
 
 MUST_USE enum err sqlite_list(struct store_sqlite *s, struct store_op *op);
 MUST_USE enum err sqlite_change(struct store_sqlite *s, struct store_op *op);

@@ -1,4 +1,5 @@
-/* store_sqlite_db.c - start reading at db_open; db_error decides what an SQLite result means to us.
+/* store_sqlite_db.c - start reading at db_open; db_result decides what an SQLite result means to
+ * us.
  */
 #include "store/store_sqlite_db.h"
 
@@ -22,7 +23,7 @@ struct db {
     char *path, *mark;
     int wal_pages;     /* in the WAL after the last commit */
     int checkpoint_at; /* how many there must be */
-    bool distrusted;
+    bool distrusted, was_distrusted;
 };
 
 /* --- the mark: through the VFS, so that it stands beside the file on a simulated disk, too */
@@ -75,7 +76,7 @@ static bool is_full(struct db *d, int rc)
     return system == ENOSPC || system == EDQUOT;
 }
 
-static enum err db_error(struct db *d, int rc)
+enum err db_result(struct db *d, int rc)
 {
     ASSERT(rc != SQLITE_OK && rc != SQLITE_ROW && rc != SQLITE_DONE);
     ASSERT(rc != SQLITE_MISUSE && rc != SQLITE_RANGE);
@@ -120,7 +121,7 @@ enum err db_row(struct db *d, unsigned s)
     int rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW)
         return ERR_OK;
-    enum err e = rc == SQLITE_DONE ? ERR_NOT_FOUND : db_error(d, rc);
+    enum err e = rc == SQLITE_DONE ? ERR_NOT_FOUND : db_result(d, rc);
     sqlite3_reset(stmt);
     return e;
 }
@@ -174,7 +175,7 @@ enum err db_bytes(struct db *d, uint64_t *ret)
     if (rc == SQLITE_OK)
         rc = f->pMethods->xFileSize(f, &n);
     if (rc != SQLITE_OK)
-        return db_error(d, rc);
+        return db_result(d, rc);
     *ret = (uint64_t)n;
     return ERR_OK;
 }
@@ -195,7 +196,7 @@ enum err db_begin(struct db *d)
     if (d->distrusted)
         return ERR_IO;
     int rc = sqlite3_exec(d->sqlite, "BEGIN", NULL, NULL, NULL);
-    return rc == SQLITE_OK ? ERR_OK : db_error(d, rc);
+    return rc == SQLITE_OK ? ERR_OK : db_result(d, rc);
 }
 
 /* Not SQLite's own, which says nothing when it fails. The commit before it stands; what went
@@ -209,7 +210,7 @@ static void db_checkpoint(struct db *d)
     if (rc == SQLITE_OK)
         return;
     d->checkpoint_at = d->wal_pages + CHECKPOINT_PAGES;
-    enum err e = db_error(d, rc);
+    enum err e = db_result(d, rc);
     ASSERT(e == ERR_FULL || d->distrusted);
 }
 
@@ -217,7 +218,7 @@ enum err db_commit(struct db *d)
 {
     int rc = sqlite3_exec(d->sqlite, "COMMIT", NULL, NULL, NULL);
     if (rc != SQLITE_OK)
-        return db_error(d, rc);
+        return db_result(d, rc);
     if (d->wal_pages >= d->checkpoint_at)
         db_checkpoint(d);
     return ERR_OK;
@@ -323,7 +324,7 @@ static enum err open_judge(struct db *d, struct why *why)
  * builds on it; always, because who fails may not live to leave a mark. */
 static enum err open_settle(struct db *d, struct why *why)
 {
-    bool marked = mark_is_there(d);
+    bool marked = d->was_distrusted = mark_is_there(d);
     if (marked)
         TRY(open_judge(d, why));
     int rc = sqlite3_wal_checkpoint_v2(d->sqlite, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
@@ -394,6 +395,16 @@ static enum err open_statements(struct db *d, const char *const *statements, uns
     return ERR_OK;
 }
 
+struct sqlite3_vfs *db_vfs(struct db *d)
+{
+    return d->vfs;
+}
+
+bool db_was_distrusted(const struct db *d)
+{
+    return d->was_distrusted;
+}
+
 static char *path_new(const char *path, const char *suffix)
 {
     size_t n = strlen(path), m = strlen(suffix);
@@ -401,6 +412,11 @@ static char *path_new(const char *path, const char *suffix)
     memcpy(p, path, n);
     memcpy(p + n, suffix, m);
     return p;
+}
+
+char *db_path_beside(const struct db *d, const char *suffix)
+{
+    return path_new(d->path, suffix);
 }
 
 enum err db_open(const char *path, const char *vfs, const char *const *statements, unsigned n,

@@ -17,6 +17,7 @@
 #include "base/why.h"
 
 struct db;
+struct sqlite3_vfs;
 
 /* Opens path, makes it when missing, brings its tables up to date (schema.h). statements: n texts
  * that the other calls name by their index; borrowed for the call. vfs: NULL or a name.
@@ -55,6 +56,13 @@ MUST_USE enum err db_get(struct db *d, unsigned s, int64_t *ret);
 MUST_USE enum err db_distrust(struct db *d);
 /* The words of the library about what failed last. */
 void db_explain(struct db *d, struct why *why);
+/* For files beside the database, which go through the same VFS: a path that the VFS takes, which
+ * the caller frees; and what a result of the VFS, not SQLITE_OK, means for the whole shard. */
+struct sqlite3_vfs *db_vfs(struct db *d);
+char *db_path_beside(const struct db *d, const char *suffix);
+MUST_USE enum err db_result(struct db *d, int rc);
+/* A write had failed before this opening: all that was kept is to be checked. */
+bool db_was_distrusted(const struct db *d);
 /* Bytes of the database file. */
 MUST_USE enum err db_bytes(struct db *d, uint64_t *ret);
 

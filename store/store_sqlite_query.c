@@ -280,6 +280,7 @@ enum err sqlite_count(struct store_sqlite *s, struct store_op *op)
     if (e != ERR_OK && e != ERR_NOT_FOUND)
         return e;
     TRY(db_bytes(s->db, &t.bytes_file));
+    t.bytes_file += bodies_bytes(s->bodies);
     op->totals = t;
     return ERR_OK;
 }

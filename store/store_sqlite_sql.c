@@ -22,6 +22,12 @@ const char *const store_sqlite_statements[Q_COUNT_] = {
     [Q_CHUNK_LAST] = "SELECT key FROM chunk WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1",
     [Q_CHUNK_DEL] = "DELETE FROM chunk WHERE key BETWEEN ?1 AND ?2",
 
+    [Q_PIECE_PUT] = "INSERT INTO piece VALUES(?1, ?2, ?3, ?4)",
+    [Q_PIECE_GET] = "SELECT place, bytes, sum FROM piece WHERE key = ?1",
+    [Q_PIECE_LAST] = "SELECT key FROM piece WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1",
+    [Q_PIECE_DEL] = "DELETE FROM piece WHERE key BETWEEN ?1 AND ?2 RETURNING place, bytes, sum",
+    [Q_PIECE_ALL] = "SELECT place, bytes, sum, key FROM piece",
+
     [Q_RCPT_PUT] = "INSERT INTO rcpt VALUES(?1, ?2, ?3, 0, 0, ?4, ?5, '', '')",
     [Q_RCPT_STATE] = "SELECT token, flags FROM rcpt WHERE key = ?1",
     [Q_RCPT_ITEM] = "SELECT key, wake, token, attempts, flags, line, route, last, domain"

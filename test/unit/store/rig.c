@@ -56,9 +56,11 @@ void rig_kill(struct rig *r)
     }
     disk_copy("queue.db", "copy.db");
     disk_copy("queue.db-wal", "copy.db-wal");
+    disk_copy("queue.db-bodies", "copy.db-bodies");
     rig_close(r);
     disk_copy("copy.db", "queue.db");
     disk_copy("copy.db-wal", "queue.db-wal");
+    disk_copy("copy.db-bodies", "queue.db-bodies");
     open_it(r);
 }
 

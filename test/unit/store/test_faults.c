@@ -161,8 +161,8 @@ TEST(t54_fsync_error_of_a_checkpoint)
     disk_fail(DISK_MOVE_EIO);
     unsigned n = 0;
     enum err e = ERR_OK;
-    for (; e == ERR_OK && n < 100; n++)
-        e = try_put(&r, rig_id(&r), 400000);
+    for (; e == ERR_OK && n < 400; n++)
+        e = try_put(&r, rig_id(&r), 100000);
     CHECK_NUM(e, ERR_IO);
     CHECK(disk_has(mark));
     disk_fail(DISK_WELL);
@@ -176,8 +176,8 @@ TEST(t54_full_disk_during_a_checkpoint)
     struct rig r;
     start(&r);
     unsigned n = 0;
-    for (; n < 15; n++) /* a log that is nearly ready to be moved */
-        CHECK_NUM(try_put(&r, rig_id(&r), 400000), ERR_OK);
+    for (; n < 60; n++) /* a log that is nearly ready to be moved */
+        CHECK_NUM(try_put(&r, rig_id(&r), 100000), ERR_OK);
     CHECK(disk_size("queue.db-wal") > 6000000);
     disk_fail(DISK_FULL);
     for (unsigned i = 0; i < 30; i++) {
@@ -186,8 +186,8 @@ TEST(t54_full_disk_during_a_checkpoint)
         n += e == ERR_OK;
     }
     disk_fail(DISK_WELL);
-    for (unsigned i = 0; i < 15; i++, n++)
-        CHECK_NUM(try_put(&r, rig_id(&r), 400000), ERR_OK);
+    for (unsigned i = 0; i < 60; i++, n++)
+        CHECK_NUM(try_put(&r, rig_id(&r), 100000), ERR_OK);
     CHECK_NUM(count_items(&r), n);
     CHECK(disk_size("queue.db-wal") < 30000000);
     stop(&r);
@@ -197,8 +197,8 @@ TEST(t54_read_error)
 {
     struct rig r;
     start(&r);
-    for (unsigned i = 0; i < 60; i++) /* more than the cache holds */
-        CHECK_NUM(try_put(&r, rig_id(&r), 400000), ERR_OK);
+    for (unsigned i = 0; i < 240; i++) /* more than the cache holds */
+        CHECK_NUM(try_put(&r, rig_id(&r), 100000), ERR_OK);
     disk_fail(DISK_READ_EIO);
     struct store_op op;
     rig_op(&op, STORE_READ);
@@ -252,7 +252,7 @@ TEST(refuses_other_files)
     rig_close(&r);
     sql("PRAGMA user_version=9");
     check_refused(&r, ERR_IO, "newer program");
-    sql("PRAGMA user_version=1; PRAGMA application_id=77");
+    sql("PRAGMA user_version=2; PRAGMA application_id=77");
     check_refused(&r, ERR_IO, "not a queue");
     sql("PRAGMA application_id=1347638353; UPDATE meta SET shard=6");
     check_refused(&r, ERR_IO, "shard 6");
@@ -549,5 +549,7 @@ TEST(real_file)
     CHECK_NUM(store_sqlite_open(other, 1, NULL, RIG_NOW, &b, &why), ERR_IO);
     CHECK(strstr(why.text, "no/such/directory") != NULL);
     CHECK_NUM(unlink(path), 0);
+    snprintf(other, sizeof other, "%s-bodies", path);
+    CHECK_NUM(unlink(other), 0);
     CHECK_NUM(rmdir(dir), 0);
 }
