@@ -127,6 +127,27 @@ uint64_t bodies_bytes(const struct bodies *b)
     return b->bytes;
 }
 
+/* Block by block: SQLite's VFS for Unix takes less than 128 KiB at once. */
+static int file_write(sqlite3_file *f, struct span s, uint64_t offset)
+{
+    int rc = SQLITE_OK;
+    for (size_t n; s.n > 0 && rc == SQLITE_OK; s = span_tail(s, n), offset += n) {
+        n = s.n < BODIES_BLOCK ? s.n : BODIES_BLOCK;
+        rc = f->pMethods->xWrite(f, s.p, (int)n, (sqlite3_int64)offset);
+    }
+    return rc;
+}
+
+static int file_read(sqlite3_file *f, char *memory, size_t want, uint64_t offset)
+{
+    int rc = SQLITE_OK;
+    for (size_t n; want > 0 && rc == SQLITE_OK; want -= n, memory += n, offset += n) {
+        n = want < BODIES_BLOCK ? want : BODIES_BLOCK;
+        rc = f->pMethods->xRead(f, memory, (int)n, (sqlite3_int64)offset);
+    }
+    return rc;
+}
+
 static void change_note(struct bodies *b, uint64_t place, unsigned n, bool is_put)
 {
     if (b->n_changes == b->cap_changes) {
@@ -142,7 +163,7 @@ enum err bodies_put(struct bodies *b, struct span chunk, struct piece *ret)
     unsigned n = blocks_of((int64_t)chunk.n);
     uint64_t place = blocks_take(&b->blocks, n), offset = place * BODIES_BLOCK;
     change_note(b, place, n, true);
-    int rc = b->file->pMethods->xWrite(b->file, chunk.p, (int)chunk.n, (sqlite3_int64)offset);
+    int rc = file_write(b->file, chunk, offset);
     if (rc != SQLITE_OK)
         return db_result(b->db, rc);
     b->unsynced = true;
@@ -155,7 +176,8 @@ enum err bodies_get(struct bodies *b, const struct piece *p, char *memory)
 {
     if (!is_sane(p))
         return db_distrust(b->db);
-    int rc = b->file->pMethods->xRead(b->file, memory, (int)p->bytes, p->place * BODIES_BLOCK);
+    uint64_t offset = (uint64_t)p->place * BODIES_BLOCK;
+    int rc = file_read(b->file, memory, (size_t)p->bytes, offset);
     if (rc != SQLITE_OK)
         return db_result(b->db, rc);
     return sum_of(span_of(memory, (size_t)p->bytes)) == p->sum ? ERR_OK : db_distrust(b->db);

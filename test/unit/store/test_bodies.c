@@ -6,6 +6,9 @@
 #include "test/unit/store/rig.h"
 
 #include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static const char mark[] = "queue.db-untrusted", bodies[] = "queue.db-bodies";
 
@@ -218,6 +221,30 @@ TEST(t54_bodies_fsync_error)
     CHECK(!disk_has(mark));
     CHECK_NUM(rig_chunk(&r, id, 0), BODY_CHUNK);
     stop(&r);
+}
+
+/* What the disk in memory takes, SQLite's own VFS may not. */
+TEST(bodies_real_file)
+{
+    char dir[] = "/tmp/postern-bodies-XXXXXX", path[64];
+    CHECK(mkdtemp(dir) != NULL);
+    snprintf(path, sizeof path, "%s/q.db", dir);
+    struct rig r = { .sqlite = true, .now_ms = RIG_NOW };
+    struct why why = { "" };
+    CHECK_NUM(store_sqlite_open(path, RIG_SHARD, NULL, RIG_NOW, &r.b, &why), ERR_OK);
+    r.last_id = r.b->ops->last_id(r.b);
+    uint64_t id = rig_id(&r);
+    put(&r, id, (1 << 20) + BODIES_CHUNK_MIN + 77, ERR_OK);
+    r.b->ops->close(r.b);
+    CHECK_NUM(store_sqlite_open(path, RIG_SHARD, NULL, RIG_NOW, &r.b, &why), ERR_OK);
+    for (unsigned i = 0; i < 4; i++)
+        CHECK_NUM(rig_chunk(&r, id, i), BODY_CHUNK);
+    CHECK(rig_chunk(&r, id, 4) > BODIES_CHUNK_MIN);
+    r.b->ops->close(r.b);
+    CHECK_NUM(unlink(path), 0);
+    snprintf(path, sizeof path, "%s/q.db-bodies", dir);
+    CHECK_NUM(unlink(path), 0);
+    CHECK_NUM(rmdir(dir), 0);
 }
 
 /* --- files that are not what they should be */
