@@ -48,7 +48,6 @@ static struct tls_server *server(void)
                                         .n_site = 1,
                                         .client_ca_pem = id.chain_pem,
                                         .ask_client_cert = true,
-                                        .alpn_smtp = true,
                                         .ticket_secret = { { 1 } } };
     enum err e = tls_server_new(&config, &s, NULL);
     ASSERT(e == ERR_OK);
@@ -79,7 +78,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct span all = span_of((const char *)data + 1, n - 1);
     struct buf out;
     buf_init(&out, OUT_MAX);
-    struct tls *t = tls_accept(server(), SPAN("25"), INT64_C(1790000000000));
+    enum tls_door door = data[0] & 1 ? TLS_DOOR_IMPLICIT : TLS_DOOR_STARTTLS;
+    struct tls *t = tls_accept(server(), door, SPAN("25"), INT64_C(1790000000000));
     bool up = false;
     enum err e = ERR_AGAIN;
     while (all.n > 0 && e == ERR_AGAIN) {

@@ -165,14 +165,6 @@ enum err make_tls(struct reader *r, const struct setting *s, const struct tree *
 
 /* --- contexts --- */
 
-static bool any_implicit(const struct config *c)
-{
-    for (unsigned i = 0; i < c->n_listen; i++)
-        if (c->listen[i].tls == LISTEN_IMPLICIT)
-            return true;
-    return false;
-}
-
 /* One site a name; the block without a name, or else the first, answers what nobody has. */
 static struct tls_site *make_sites(struct config_make *m, unsigned *ret_n)
 {
@@ -199,7 +191,6 @@ static enum err make_server(struct config_make *m)
         .client_ca_pem = m->client_ca_pem,
         .ask_client_cert = m->ask_client_cert,
         .binding = span_z(c->digest),
-        .alpn_smtp = any_implicit(c),
     };
     if (!m->certificate)
         return ERR_OK;

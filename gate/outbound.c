@@ -229,7 +229,8 @@ static void session_secured(struct session *s, const struct tls_facts *tls)
     case STEP_SEND:
         smtpc_tls_started(s->smtpc, tls, session_now(s));
         session_move(s, STAGE_CHECK);
-        session_pump(s, &none);
+        if (!conn_input_held(s->conn)) /* what came with the handshake is heard before we speak: */
+            session_pump(s, &none);    /* nobody asked for it (T-52) */
         return;
     case STEP_PLAINTEXT:
         session_clear_again(s);

@@ -533,7 +533,7 @@ static void conn_start_tls(struct conn *c, struct tls *tls)
 
 void conn_start_tls_server(struct conn *c, struct tls_server *s, struct span listener)
 {
-    conn_start_tls(c, tls_accept(s, listener, loop_wall_ms(c->loop)));
+    conn_start_tls(c, tls_accept(s, TLS_DOOR_STARTTLS, listener, loop_wall_ms(c->loop)));
 }
 
 /* What is left waits in `held` for the end of the turn. */
@@ -546,7 +546,7 @@ void conn_start_tls_behind(struct conn *c, struct tls_server *s, struct span lis
         c->first_flight = true;
         defer_call(&c->turn);
     }
-    conn_start_tls(c, tls_accept(s, listener, loop_wall_ms(c->loop)));
+    conn_start_tls(c, tls_accept(s, TLS_DOOR_IMPLICIT, listener, loop_wall_ms(c->loop)));
 }
 
 /* The first flight leaves at the end of the turn. */

@@ -58,10 +58,10 @@ void conn_resume(struct conn *c);
 /* Plain input that the owner has not eaten: must be none when TLS starts. */
 bool conn_input_held(const struct conn *c);
 
-/* ASSERT: output flushed, no input held, no TLS yet. */
+/* After STARTTLS. ASSERT: output flushed, no input held, no TLS yet. */
 void conn_start_tls_server(struct conn *c, struct tls_server *s, struct span listener);
-/* Likewise behind a header of the listener's own (PROXY), inside its CONN_INPUT: what of that input
- * is left is no plain text but the beginning of the handshake. Never for STARTTLS. */
+/* Implicit TLS: at once, or behind a header of the listener's own (PROXY), inside its CONN_INPUT:
+ * what of that input is left is no plain text but the beginning of the handshake. */
 void conn_start_tls_behind(struct conn *c, struct tls_server *s, struct span listener);
 void conn_start_tls_client(struct conn *c, struct tls_client *tc, struct span server_name,
                            struct span reuse_key);

@@ -136,11 +136,13 @@ static char *copy_z(struct span s)
     return z;
 }
 
-struct tls *tls_accept(struct tls_server *s, struct span listener, int64_t now_ms)
+struct tls *tls_accept(struct tls_server *s, enum tls_door door, struct span listener,
+                       int64_t now_ms)
 {
     struct tls *t = tls_new(tls_server_ssl(s), now_ms);
     s->refs++;
     t->server = s;
+    t->door = door;
     SHA256((const uint8_t *)listener.p, listener.n, t->listener);
     return t;
 }

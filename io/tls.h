@@ -7,7 +7,7 @@
  * AEAD suites only, renegotiation, compression and 0-RTT off. The named profile "legacy" adds the
  * CBC and non-forward-secret suites of the published list (docs/tls.md) and nothing else. Tickets
  * (T-24): a ticket is accepted only where it was made: the key is derived from the secret of the
- * moment and a binding of listener, identity and configuration; no ticket state is on disk.
+ * moment and a binding of listener, door, identity and configuration; no ticket state is on disk.
  */
 #ifndef IO_TLS_H
 #define IO_TLS_H
@@ -40,7 +40,6 @@ struct tls_server_config {
     bool ask_client_cert;         /* ask, never demand: what it means is policy's business */
     uint8_t ticket_secret[2][32]; /* now and before; all zero: no tickets */
     struct span binding;          /* goes into the ticket keys: digest of the configuration */
-    bool alpn_smtp;               /* implicit TLS: an ALPN offer without "smtp" is refused (T-50) */
 };
 
 struct tls_client_config {
@@ -61,8 +60,14 @@ void tls_client_unref(struct tls_client *c);
 
 struct tls;
 
-/* listener: which listener it came by, part of the ticket binding. now_ms: wall. */
-struct tls *tls_accept(struct tls_server *s, struct span listener, int64_t now_ms);
+/* How a client came to TLS. An ALPN offer without "smtp" is refused at the implicit door (T-50):
+ * who makes it means another port. After STARTTLS both sides have said SMTP already, and what is
+ * offered beside "smtp" is passed over. */
+enum tls_door { TLS_DOOR_STARTTLS, TLS_DOOR_IMPLICIT };
+
+/* door, listener: where it came in, both part of the ticket binding (T-52). now_ms: wall. */
+struct tls *tls_accept(struct tls_server *s, enum tls_door door, struct span listener,
+                       int64_t now_ms);
 /* server_name: SNI and the name that name_ok is judged by (an A-label host; empty: none).
  * reuse_key: sessions are resumed only under the same key: it holds the contract's digest, the
  * host and the port. */

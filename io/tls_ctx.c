@@ -95,14 +95,15 @@ struct ticket_key {
     uint8_t name[16], cipher[32], mac[32];
 };
 
-/* The key that `secret` gives for this very place: listener, site (with its identities and the
- * configuration), and the name asked for. Anywhere else, another key comes out. */
+/* The key that `secret` gives for this very place: door, listener, site (with its identities and
+ * the configuration), and the name asked for. Anywhere else, another key comes out. */
 static void ticket_key(const struct tls *t, unsigned which, struct ticket_key *ret)
 {
     static const char label[] = "postern session ticket";
-    uint8_t text[sizeof label + 3 * TLS_DIGEST], *p = text;
+    uint8_t text[sizeof label + 1 + 3 * TLS_DIGEST], *p = text;
     memcpy(p, label, sizeof label);
     p += sizeof label;
+    *p++ = (uint8_t)t->door;
     memcpy(p, t->listener, TLS_DIGEST);
     memcpy(p + TLS_DIGEST, t->site->digest, TLS_DIGEST);
     const char *sni = t->sni ? t->sni : "";
@@ -248,11 +249,12 @@ static int name_callback(SSL *ssl, int *alert, void *arg)
     return t->site && t->site->name[0] ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
-/* Implicit TLS: who names protocols and not this one is at the wrong door (T-50). */
+/* Who names protocols and not this one is at the wrong door, if the door tells (T-50). */
 static int alpn_callback(SSL *ssl, const unsigned char **ret, unsigned char *ret_n,
                          const unsigned char *in, unsigned n, void *arg)
 {
-    (void)ssl, (void)arg;
+    const struct tls *t = SSL_get_app_data(ssl);
+    (void)arg;
     for (unsigned i = 0; i < n; i += 1u + in[i]) {
         if (in[i] == 4 && n - i > 4 && memcmp(in + i + 1, "smtp", 4) == 0) {
             *ret = in + i + 1;
@@ -260,7 +262,7 @@ static int alpn_callback(SSL *ssl, const unsigned char **ret, unsigned char *ret
             return SSL_TLSEXT_ERR_OK;
         }
     }
-    return SSL_TLSEXT_ERR_ALERT_FATAL;
+    return t->door == TLS_DOOR_IMPLICIT ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
 }
 
 /* --- servers --- */
@@ -278,8 +280,7 @@ static void site_digest(const struct tls_server_config *config, const struct tls
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     int ok = md && EVP_DigestInit_ex(md, EVP_sha256(), NULL);
     ASSERT(ok);
-    char flags[] = { (char)config->profile, (char)config->ask_client_cert,
-                     (char)config->alpn_smtp };
+    char flags[] = { (char)config->profile, (char)config->ask_client_cert };
     digest_add(md, span_of(flags, sizeof flags));
     digest_add(md, config->binding);
     digest_add(md, config->client_ca_pem);
@@ -313,8 +314,7 @@ static enum err site_init(struct tls_site_ctx *site, const struct tls_server_con
     site->ctx = tls_new_ctx(TLS_server_method(), config->profile);
     SSL_CTX_set_client_hello_cb(site->ctx, hello_callback, NULL);
     SSL_CTX_set_tlsext_servername_callback(site->ctx, name_callback);
-    if (config->alpn_smtp)
-        SSL_CTX_set_alpn_select_cb(site->ctx, alpn_callback, NULL);
+    SSL_CTX_set_alpn_select_cb(site->ctx, alpn_callback, NULL);
     if (config->ask_client_cert)
         SSL_CTX_set_verify(site->ctx, SSL_VERIFY_PEER, NULL);
     site_tickets(site, tickets);

@@ -62,6 +62,7 @@ struct tls {
 
     char *sni;                       /* server: asked for; client: the name we ask for; or NULL */
     const struct tls_site_ctx *site; /* server: chosen by the client's hello */
+    enum tls_door door;              /* server */
     uint8_t listener[TLS_DIGEST];    /* server */
     struct span reuse_key;           /* client: owned */
     struct tls_peer *peer;           /* NULL: no certificate */

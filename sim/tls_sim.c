@@ -214,11 +214,13 @@ static struct tls *tls_make(int64_t now_ms)
     return t;
 }
 
-struct tls *tls_accept(struct tls_server *s, struct span listener, int64_t now_ms)
+struct tls *tls_accept(struct tls_server *s, enum tls_door door, struct span listener,
+                       int64_t now_ms)
 {
     struct tls *t = tls_make(now_ms);
     s->refs++;
     t->server = s;
+    (void)door; /* ALPN is not played, and a ticket opens at any listener of its server */
     t->listener = arena_span(&t->arena, listener);
     return t;
 }

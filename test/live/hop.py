@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import ssl
+import struct
 import sys
 import threading
 import time
@@ -23,6 +24,8 @@ import time
 OFFERS = ["PIPELINING", "8BITMIME", "SIZE 100000000", "ENHANCEDSTATUSCODES", "DSN", "SMTPUTF8"]
 
 # What differs from an honest server: the answer to a verb, "close" to hang up, "silent" to say nothing.
+# tls: what meets the client's hello; curve: the one group there is; after: said as soon as TLS is up; cork:
+# in one segment with the end of the handshake, which is TLS 1.2's.
 ANSWERS = {
     "honest": {},
     "greet-221": {"greet": "221 not today"},
@@ -51,6 +54,12 @@ ANSWERS = {
     "starttls-220-plain": {"STARTTLS": "220 go ahead", "tls": "plain"},
     "starttls-silent": {"STARTTLS": "silent"},
     "starttls-220-silent": {"STARTTLS": "220 go ahead", "tls": "silent"},
+    "hello-reset": {"tls": "reset"},
+    "hello-retry": {"curve": "secp384r1"},
+    "hello-retry-endless": {"tls": "retry"},
+    "tls-greeting": {"after": "220 mx.example ESMTP"},
+    "tls-greeting-cork": {"after": "220 mx.example ESMTP", "cork": True},
+    "tls-ehlo-cork": {"after": "250-mx.example\r\n250 SIZE 100000", "cork": True},
     "starttls-odd-case": {"offer": "StartTls"},
     "starttls-args": {"offer": "STARTTLS foo=bar"},
     "stripped": {"offer": ""},
@@ -144,13 +153,43 @@ class Session(threading.Thread):
         self.say(self.way["tls"]) if self.way.get("tls") in ("close", "silent") else None
         if self.way.get("tls") == "plain":
             return
+        if self.way.get("tls") in ("reset", "retry"):
+            self.no_handshake()
         base = self.hop.folder + "/ca/" + self.cert
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(base + ".pem", base + ".key")
+        if "curve" in self.way:
+            context.set_ecdh_curve(self.way["curve"])
+        if self.way.get("cork"):
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
         self.buffer = b""
         self.sock = context.wrap_socket(self.sock, server_side=True)
         self.secure = True
         self.note("tls", version=self.sock.version(), suite=self.sock.cipher()[0])
+        if "after" in self.way:
+            self.say(self.way["after"])
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+
+    def no_handshake(self):
+        """Resets when the hello is there, or asks for another, again and again."""
+        hello = self.record()
+        while self.way["tls"] == "retry":
+            self.sock.sendall(retry_request(hello))
+            if self.record()[:1] == b"\x15":
+                raise Over("alert")
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raise Over("reset")
+
+    def record(self):
+        """One record; those that change nothing are passed over."""
+        while True:
+            while len(self.buffer) < 5 or len(self.buffer) < 5 + int.from_bytes(self.buffer[3:5], "big"):
+                self.buffer += self.recv()
+            n = 5 + int.from_bytes(self.buffer[3:5], "big")
+            record, self.buffer = self.buffer[:n], self.buffer[n:]
+            if record[:1] != b"\x14":
+                return record
 
     def mail(self, arg):
         self.sender, self.rcpts = arg, []
@@ -261,6 +300,14 @@ class Hop(threading.Thread):
             sock.settimeout(120)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             Session(self, sock).start()
+
+
+def retry_request(hello):
+    """HelloRetryRequest (RFC 8446 4.1.4) for P-384 to who sent this ClientHello record."""
+    session = hello[43:44 + hello[43]]
+    body = (b"\x03\x03" + hashlib.sha256(b"HelloRetryRequest").digest() + session + b"\x13\x02\x00\x00\x0c"
+            b"\x00\x2b\x00\x02\x03\x04\x00\x33\x00\x02\x00\x18")
+    return b"\x16\x03\x03" + struct.pack(">HBBH", len(body) + 4, 2, 0, len(body)) + body
 
 
 # --- for the tests

@@ -26,7 +26,10 @@ EVERYWHERE = {
     "starttls-454": ("clear", "waits", "waits"), "starttls-502": ("clear", "waits", "waits"),
     "starttls-554": ("clear", "waits", "waits"), "starttls-220-close": ("clear", "waits", "waits"),
     "starttls-220-plain": ("clear", "waits", "waits"), "starttls-220-silent": ("clear", "waits", "waits"),
+    "hello-reset": ("clear", "waits", "waits"), "hello-retry-endless": ("clear", "waits", "waits"),
+    "hello-retry": "tls",
 }
+IDS = {"hello-": "T-55: ", "tls-": "T-52: "}  # others are T-04's
 
 
 def expected(name, level):
@@ -75,7 +78,8 @@ def judge():
     for name in NAMES:
         want = [expected(name, level) for level in LEVELS]
         got = [outcome(results[address(name, level)], taken.get(name + "." + level)) for level in LEVELS]
-        check("T-04: %s: %s" % (name, ", ".join(want)), got == want, got)
+        ids = "".join(i for start, i in IDS.items() if name.startswith(start)) or "T-04: "
+        check("%s%s: %s" % (ids, name, ", ".join(want)), got == want, got)
 
 
 def all_tried():
@@ -104,11 +108,27 @@ def judge_clear():
 
 
 def judge_trace():
-    for name in ("starttls-454", "starttls-220-close", "starttls-220-plain"):
+    for name in ("starttls-454", "starttls-220-close", "starttls-220-plain", "starttls-220-silent", "hello-reset",
+                 "hello-retry-endless"):
         lines = ctl.lines(RUN, to=address(name, "may"))
         check("R20: the trace of %s says that TLS failed and that plaintext was allowed" % name,
               any("plaintext is allowed" in x.get("channel", "") for x in lines if x["event"] == "delivered"),
               lines)
+    for level in ("enc", "dom"):
+        for name, words in (("hello-reset", "the connection broke during the TLS handshake"),
+                            ("hello-retry-endless", "the handshake failed"),
+                            ("starttls-220-silent", "it did not end in time")):
+            lines = str(ctl.lines(RUN, to=address(name, level)))
+            check("T-55: %s, %s: TLS is still demanded, and the trace says why it failed" % (name, level),
+                  words in lines and "plaintext is allowed" not in lines, lines)
+    for name in ("tls-greeting", "tls-greeting-cork", "tls-ehlo-cork"):
+        words = "nobody asked for" if "cork" in name else "a reply of the wrong kind to EHLO"
+        for level in LEVELS:
+            lines = str(ctl.lines(RUN, to=address(name, level)))
+            check("T-52: %s, %s: who speaks out of turn in TLS is left" % (name, level), words in lines, lines)
+        said = [e["line"] for e in hop.events(HOPS, hop=name + ".hop.example", event="command")]
+        check("T-52: %s: no mail is said behind it, in TLS or in clear" % name,
+              said and not [line for line in said if "MAIL" in line.upper()], said)
     lines = ctl.lines(RUN, to=address("cert-expired", "dom"))
     check("R21: the trace of an expired certificate says so", "expired" in str(lines), lines)
     check("T-02: an injected reply is not answered over TLS either",

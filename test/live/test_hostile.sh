@@ -1,7 +1,7 @@
 #!/bin/sh
 # test_hostile.sh - next hops that do everything wrong, each under three contracts: opportunistic,
 # encrypt, domain. Postern does not fall, sends nothing in clear where TLS is demanded (T-02, T-04,
-# R21), and when the hops become honest all of the mail arrives, once. At most 3 minutes.
+# T-52, T-55, R21), and when the hops become honest all of the mail arrives, once. At most 3 minutes.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=test/live/lib.sh

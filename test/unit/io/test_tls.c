@@ -493,30 +493,43 @@ TEST(tls_bad_settings_are_refused)
     tls_client_unref(c);
 }
 
-TEST(t50_alpn)
+struct alpn_row {
+    const char *name, *offer;
+    unsigned n;
+    bool implicit_ok; /* whether the implicit door takes it; STARTTLS takes all */
+    bool answered;    /* "smtp" is chosen */
+};
+
+/* T-50: without "smtp" an offer is refused at the implicit door; after STARTTLS it is passed over,
+ * on a server that has the other door, too. */
+TEST(t50_alpn_is_judged_by_the_door)
 {
-    static const struct {
-        const char *name;
-        const char *offer;
-        unsigned n;
-        bool ok;
-    } rows[] = { { "none", "", 0, true },
-                 { "smtp", "\4smtp", 5, true },
-                 { "two", "\2h2\4smtp", 8, true },
-                 { "http", "\10http/1.1", 9, false },
-                 { "h2 and http", "\2h2\10http/1.1", 12, false } };
-    struct tls_server *s =
-        server_with((struct tls_server_config){ .alpn_smtp = true }, tls_world()->ec);
-    for (size_t i = 0; i < COUNTOF(rows); i++) {
-        test_case(rows[i].name);
+    static const struct alpn_row rows[] = {
+        { "none", "", 0, true, false },
+        { "smtp", "\4smtp", 5, true, true },
+        { "two", "\2h2\4smtp", 8, true, true },
+        { "http", "\10http/1.1", 9, false, false },
+        { "h2 and http", "\2h2\10http/1.1", 12, false, false },
+        { "longer", "\5smtps\3smt\10xsmtpsmt", 19, false, false },
+    };
+    struct tls_server *s = server_with((struct tls_server_config){ 0 }, tls_world()->ec);
+    for (size_t i = 0; i < 2 * COUNTOF(rows); i++) {
+        const struct alpn_row *row = &rows[i / 2];
+        bool implicit = i % 2;
+        test_case(row->name);
         struct raw r;
-        raw_client(&r, s, SPAN("465"));
-        if (rows[i].n)
-            SSL_set_alpn_protos(r.ssl, (const unsigned char *)rows[i].offer, rows[i].n);
+        raw_client_at(&r, s, implicit ? TLS_DOOR_IMPLICIT : TLS_DOOR_STARTTLS, SPAN("1"));
+        if (row->n)
+            SSL_set_alpn_protos(r.ssl, (const unsigned char *)row->offer, row->n);
         raw_shake(&r);
-        CHECK_NUM(r.err, rows[i].ok ? ERR_OK : ERR_REFUSED);
-        if (!rows[i].ok)
+        bool ok = row->implicit_ok || !implicit;
+        CHECK_NUM(r.err, ok ? ERR_OK : ERR_REFUSED);
+        if (!ok)
             CHECK(has(r.why.text, "no application protocol"));
+        const unsigned char *chosen = NULL;
+        unsigned n = 0;
+        SSL_get0_alpn_selected(r.ssl, &chosen, &n);
+        CHECK_SPAN(span_of((const char *)chosen, n), row->answered ? SPAN("smtp") : SPAN(""));
         raw_done(&r);
     }
     ERR_clear_error();
@@ -623,7 +636,7 @@ TEST(tls_handshake_that_is_cut_off_ends_nowhere)
     struct span in = SPAN_NONE;
     CHECK(tls_handshake(t, &in, &hello, NULL) == ERR_AGAIN);
     for (size_t n = 0; n <= hello.n; n += 7) {
-        struct tls *half = tls_accept(s, SPAN("25"), test_now_ms());
+        struct tls *half = tls_accept(s, TLS_DOOR_STARTTLS, SPAN("25"), test_now_ms());
         in = span_head(buf_span(&hello), n);
         CHECK(tls_handshake(half, &in, &out, NULL) == ERR_AGAIN);
         CHECK_NUM(in.n, 0);
@@ -650,7 +663,7 @@ TEST(tls_garbage_is_refused)
     struct buf out;
     buf_init(&out, 1 << 16);
     for (size_t i = 0; i < COUNTOF(garbage); i++) {
-        struct tls *t = tls_accept(s, SPAN("25"), test_now_ms());
+        struct tls *t = tls_accept(s, TLS_DOOR_STARTTLS, SPAN("25"), test_now_ms());
         char padded[200] = "";
         memcpy(padded, garbage[i], i == 3 ? 10 : strlen(garbage[i]));
         struct span in = span_of(padded, sizeof padded);
@@ -894,7 +907,7 @@ TEST(t07_endless_handshake)
     struct tls_server *s = server_usual();
     struct tls_client *c = client_usual();
     struct tls *client = tls_connect(c, SPAN(""), SPAN(""), test_now_ms());
-    struct tls *server = tls_accept(s, SPAN("25"), test_now_ms());
+    struct tls *server = tls_accept(s, TLS_DOOR_STARTTLS, SPAN("25"), test_now_ms());
     struct buf wire, out;
     buf_init(&wire, 1 << 20);
     buf_init(&out, 1 << 20);
@@ -925,7 +938,7 @@ TEST(t07_big_hello)
     buf_put(&wire, span_of("\x16\x03\x01\x00\x04\x01\x01\xff\xff", 9));
     for (int i = 0; i < 6000; i++)
         buf_put(&wire, span_of("\x16\x03\x01\x00\x20--------------------------------", 37));
-    struct tls *t = tls_accept(s, SPAN("25"), test_now_ms());
+    struct tls *t = tls_accept(s, TLS_DOOR_STARTTLS, SPAN("25"), test_now_ms());
     struct span in = buf_span(&wire);
     struct why why = { "" };
     enum err e = tls_handshake(t, &in, &out, &why);

@@ -1,4 +1,4 @@
-/* Tickets and sessions: a ticket opens the door it was made for, and no other (T-24). */
+/* Tickets and sessions: a ticket opens the door it was made for, and no other (T-24, T-52). */
 #include "test/test.h"
 #include "test/unit/io/tls_pair.h"
 #include <malloc.h>
@@ -6,16 +6,22 @@
 #include <stdio.h>
 #include <time.h>
 
+struct visit {
+    struct tls_server *server;
+    enum tls_door door;
+    const char *listener, *name;
+    int version;
+};
+
 /* Connects with `session`, if any, and says whether it was taken. *ret_session: the new one, or
  * NULL; the caller frees it. */
-static bool resumes(struct tls_server *s, const char *listener, const char *name, int version,
-                    SSL_SESSION *session, SSL_SESSION **ret_session)
+static bool visit_resumes(const struct visit *v, SSL_SESSION *session, SSL_SESSION **ret_session)
 {
     struct raw r;
-    raw_client(&r, s, span_z(listener));
-    SSL_set_max_proto_version(r.ssl, version);
-    if (name[0])
-        SSL_set_tlsext_host_name(r.ssl, name);
+    raw_client_at(&r, v->server, v->door, span_z(v->listener));
+    SSL_set_max_proto_version(r.ssl, v->version);
+    if (v->name[0])
+        SSL_set_tlsext_host_name(r.ssl, v->name);
     if (session)
         SSL_set_session(r.ssl, session);
     raw_shake(&r);
@@ -30,6 +36,14 @@ static bool resumes(struct tls_server *s, const char *listener, const char *name
     raw_done(&r);
     ERR_clear_error();
     return resumed;
+}
+
+/* Likewise, by STARTTLS. */
+static bool resumes(struct tls_server *s, const char *listener, const char *name, int version,
+                    SSL_SESSION *session, SSL_SESSION **ret_session)
+{
+    struct visit v = { s, TLS_DOOR_STARTTLS, listener, name, version };
+    return visit_resumes(&v, session, ret_session);
 }
 
 static struct tls_server *server_of(const char *binding, uint8_t secret, uint8_t before)
@@ -71,6 +85,27 @@ TEST(t24_ticket_opens_only_its_own_door)
             tls_server_unref(second);
         }
     }
+}
+
+/* A session that was made behind STARTTLS is none of implicit TLS, nor the other way round, even
+ * where all else is the same. */
+TEST(t52_ticket_is_bound_to_the_kind_of_channel)
+{
+    struct tls_server *s = server_of("v1", 1, 0);
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        for (int made = 0; made < 2; made++) {
+            struct visit v = { s, (enum tls_door)made, "25", "mx.example.org", version };
+            SSL_SESSION *session = NULL, *again = NULL;
+            CHECK(!visit_resumes(&v, NULL, &session));
+            CHECK(visit_resumes(&v, session, &again));
+            v.door = made ? TLS_DOOR_STARTTLS : TLS_DOOR_IMPLICIT;
+            CHECK(!visit_resumes(&v, session, NULL));
+            CHECK(!visit_resumes(&v, again, NULL));
+            SSL_SESSION_free(session);
+            SSL_SESSION_free(again);
+        }
+    }
+    tls_server_unref(s);
 }
 
 TEST(t24_ticket_ends_with_its_certificate_or_demand)

@@ -110,7 +110,7 @@ void pair_start(struct pair *p, struct tls_server *s, struct tls_client *c,
     int64_t now_ms = ask->now_ms ? ask->now_ms : test_now_ms();
     buf_init(&p->to_server, WIRE_MAX);
     buf_init(&p->to_client, WIRE_MAX);
-    p->server = tls_accept(s, ask->listener, now_ms);
+    p->server = tls_accept(s, TLS_DOOR_STARTTLS, ask->listener, now_ms);
     p->client = tls_connect(c, ask->name, ask->reuse_key, now_ms);
     pair_shake(p);
     if (p->server_err == ERR_OK && p->client_err == ERR_OK)
@@ -165,10 +165,15 @@ static void raw_ssl(struct raw *r, const SSL_METHOD *method)
 
 void raw_client(struct raw *r, struct tls_server *s, struct span listener)
 {
+    raw_client_at(r, s, TLS_DOOR_STARTTLS, listener);
+}
+
+void raw_client_at(struct raw *r, struct tls_server *s, enum tls_door door, struct span listener)
+{
     *r = (struct raw){ .err = ERR_AGAIN };
     raw_ssl(r, TLS_client_method());
     SSL_set_connect_state(r->ssl);
-    r->ours = tls_accept(s, listener, test_now_ms());
+    r->ours = tls_accept(s, door, listener, test_now_ms());
 }
 
 void raw_server(struct raw *r, struct tls_client *c, const struct pki *identity)
@@ -181,8 +186,7 @@ void raw_server(struct raw *r, struct tls_client *c, const struct pki *identity)
     r->ours = tls_connect(c, SPAN("mx.example.org"), SPAN(""), test_now_ms());
 }
 
-/* All that the bare end wrote; lives until the next call. */
-static struct span raw_take(struct raw *r)
+struct span raw_take(struct raw *r)
 {
     static char text[1 << 20];
     int n = BIO_read(SSL_get_wbio(r->ssl), text, sizeof text);
@@ -194,6 +198,16 @@ static void raw_give(struct raw *r, struct buf *out)
     if (out->n > 0)
         CHECK(BIO_write(SSL_get_rbio(r->ssl), buf_span(out).p, (int)out->n) == (int)out->n);
     buf_clear(out);
+}
+
+/* One flight, in pieces. What stands behind the end of the handshake is dropped. */
+static void raw_feed(struct raw *r, struct span in, struct buf *out)
+{
+    do {
+        struct span piece = r->cut && r->cut < in.n ? span_head(in, r->cut) : in;
+        in = span_tail(in, piece.n);
+        r->err = tls_handshake(r->ours, &piece, out, &r->why);
+    } while (r->err == ERR_AGAIN && in.n > 0);
 }
 
 void raw_shake(struct raw *r)
@@ -208,7 +222,7 @@ void raw_shake(struct raw *r)
             r->reason = ERR_GET_REASON(ERR_peek_error());
         struct span in = raw_take(r);
         if (r->err == ERR_AGAIN)
-            r->err = tls_handshake(r->ours, &in, &out, &r->why);
+            raw_feed(r, in, &out);
         if (out.n > 0)
             quiet = 0;
         raw_give(r, &out);

@@ -47,22 +47,26 @@ void pair_done(struct pair *p);
 enum err pair_server_reads(struct pair *p, struct buf *ret);
 enum err pair_client_reads(struct pair *p, struct buf *ret);
 
-/* A bare OpenSSL client, or server, against ours. */
+/* A bare OpenSSL client, or server, against ours. The client comes by STARTTLS, or by `door`. */
 struct raw {
     SSL_CTX *ctx;
     SSL *ssl;
     struct tls *ours;
+    size_t cut;   /* ours gets at most so many bytes at once; 0: all */
     enum err err; /* of our handshake */
     struct why why;
     int result; /* of its handshake: 1 is well */
     int reason; /* why not: an SSL_R_ number */
 };
 void raw_client(struct raw *r, struct tls_server *s, struct span listener);
+void raw_client_at(struct raw *r, struct tls_server *s, enum tls_door door, struct span listener);
 void raw_server(struct raw *r, struct tls_client *c, const struct pki *identity);
 /* To and fro until both sides are through, or one has failed. */
 void raw_shake(struct raw *r);
 /* Gives what the other end wrote to ours, which reads; appends plaintext to ret. */
 enum err raw_ours_reads(struct raw *r, struct buf *ret);
+/* All that the bare end wrote; lives until the next call. */
+struct span raw_take(struct raw *r);
 void raw_done(struct raw *r);
 
 #endif

@@ -17,7 +17,8 @@
  *     =? EVENT         it came, or not: depends on where the bytes were cut
  *     > send FROM to=RCPT,.. body=TEXT|N*C [8bit|8bitmime|binary|utf8|requiretls|ret=hdrs|ret=full|
  *            envid=X|notify=N|orcpt=X]
- *     > starttls | tls | quit | timeout | close WORDS
+ *     > starttls | tls [held] | quit | timeout | close WORDS
+ *                      tls held: what the server says next came with its last flight
  *
  * In texts \r \n \\ \s (blank) and \xHH are bytes. Events are written as in `describe` below.
  * The body is given whenever the core asks, in pieces of 1, 2, 3 .. bytes.
@@ -271,6 +272,8 @@ static void act(struct play *p, struct span words)
     } else if (span_eq(verb, SPAN("tls"))) {
         p->tls = true;
         smtpc_tls_started(p->c, &tls, p->now_ms);
+        if (span_eq(words, SPAN("held")))
+            return;
     } else if (span_eq(verb, SPAN("quit"))) {
         smtpc_quit(p->c, p->now_ms);
     } else if (span_eq(verb, SPAN("timeout"))) {
