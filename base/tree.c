@@ -1,6 +1,5 @@
 #include "base/tree.h"
 #include <stdarg.h>
-#include <stdio.h>
 
 /* Two layers: scan_next() makes tokens, tree_parse() makes nodes of them with an explicit stack.
  * The text is copied into the arena once; names and values point into that copy, and the escapes
@@ -35,25 +34,21 @@ struct token {
 static enum err PRINTF_LIKE(4, 5)
     fail_at(const struct scan *s, int line, int column, const char *fmt, ...)
 {
-    char text[WHY_BYTES_MAX];
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(text, sizeof text, fmt, ap);
+    why_setv(s->why, fmt, ap);
     va_end(ap);
-    ASSERT(n >= 0);
-    why_set(s->why, "%.*s:%d:%d: %s", SPAN_ARG(s->file), line, column, text);
+    why_prefix(s->why, "%.*s:%d:%d", SPAN_ARG(s->file), line, column);
     return ERR_SYNTAX;
 }
 
 enum err tree_error(const struct tree *at, struct why *why, const char *fmt, ...)
 {
-    char text[WHY_BYTES_MAX];
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(text, sizeof text, fmt, ap);
+    why_setv(why, fmt, ap);
     va_end(ap);
-    ASSERT(n >= 0);
-    why_set(why, "%.*s:%d:%d: %s", SPAN_ARG(at->file), at->line, at->column, text);
+    why_prefix(why, "%.*s:%d:%d", SPAN_ARG(at->file), at->line, at->column);
     return ERR_SYNTAX;
 }
 

@@ -1,5 +1,4 @@
 #include "base/why.h"
-#include <stdarg.h>
 #include <stdio.h>
 
 /* Cuts at a whole UTF-8 character and marks the cut. */
@@ -20,8 +19,10 @@ static void why_clean(char *text)
 }
 
 /* Formats aside first: the arguments may point into the text that is replaced. */
-static void PRINTF_LIKE(2, 0) why_setv(struct why *w, const char *fmt, va_list ap)
+void why_setv(struct why *w, const char *fmt, va_list ap)
 {
+    if (!w)
+        return;
     char text[WHY_BYTES_MAX];
     int n = vsnprintf(text, sizeof text, fmt, ap);
     ASSERT(n >= 0);
@@ -33,8 +34,6 @@ static void PRINTF_LIKE(2, 0) why_setv(struct why *w, const char *fmt, va_list a
 
 void why_set(struct why *w, const char *fmt, ...)
 {
-    if (!w)
-        return;
     va_list ap;
     va_start(ap, fmt);
     why_setv(w, fmt, ap);

@@ -6,6 +6,8 @@
 
 #include "base/span.h"
 
+#include <stdarg.h>
+
 enum { WHY_BYTES_MAX = 480 };
 
 struct why {
@@ -14,6 +16,7 @@ struct why {
 
 /* Sets the sentence. w may be NULL. Control bytes become '?'. */
 void why_set(struct why *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void why_setv(struct why *w, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 /* Puts `prefix: ` before what is there. */
 void why_prefix(struct why *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

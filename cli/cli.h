@@ -49,10 +49,11 @@ enum cli_exit cli_print(const struct buf *text, enum cli_exit well);
 /* The trace of one message, the lines of story.h, each behind `indent`. */
 struct ctl;
 void trace_put_lines(const struct ctl *message, const char *indent, struct buf *out);
-/* Traces that match the request (verb trace, without shard), put into the array "messages" of *ret,
- * in order of time. shard: -1 for all. ret_more: there are more. */
-MUST_USE enum err trace_fetch(struct ask *a, int64_t shard, struct ctl *request, struct ctl *ret,
-                              bool *ret_more, struct why *why);
+/* The newest `limit` messages whose traces match the request (verb trace), each whole unless it is
+ * of very many lines, put into the array "messages" of *ret in order of time; "more" says whether
+ * there are older ones. shard: -1 for all. */
+MUST_USE enum err trace_fetch(struct ask *a, int64_t shard, struct ctl *request, size_t limit,
+                              struct ctl *ret, struct why *why);
 /* The shard of a queue id in text; false: it is none. */
 bool cli_id(struct span text, int64_t *ret_shard);
 

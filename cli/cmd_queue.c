@@ -325,7 +325,6 @@ static enum cli_exit show_with(const struct cli *c, struct ctl *request, int64_t
 {
     struct ask a;
     struct why why;
-    bool more;
     enum cli_exit code = cli_open(c, &a);
     if (code != CLI_OK)
         return code;
@@ -334,7 +333,7 @@ static enum cli_exit show_with(const struct cli *c, struct ctl *request, int64_t
     enum err e = list_fetch(&a, shard, request, &l, &why);
     ctl_set(request, "verb", SPAN("trace"));
     if (e == ERR_OK)
-        e = trace_fetch(&a, shard, request, traces, &more, &why);
+        e = trace_fetch(&a, shard, request, 1, traces, &why);
     code = e == ERR_OK ? show_print(c, l.all, traces) : cli_ask_failed(e, &why);
     if (code == CLI_FAILED)
         code = cli_missing(&a, code);

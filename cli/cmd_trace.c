@@ -6,14 +6,16 @@
 
 #include <stdlib.h>
 
-enum { MESSAGES = 50, LINES = 1000 };
+/* --limit's default, and what is kept of very long stories. */
+enum { MESSAGES = 50, LINES_MAX = 100 * 1000 };
 
 void trace_put_lines(const struct ctl *message, const char *indent, struct buf *out)
 {
     char time[OUT_TEXT_MAX];
     struct buf story;
+    size_t i = 0, n = ctl_count(message, "lines");
     buf_init(&story, STORY_MAX);
-    for (size_t i = 0; i < ctl_count(message, "lines"); i++) {
+    for (; i < n && buf_room(out) > 2 * (size_t)STORY_MAX; i++) {
         const struct ctl *line = ctl_at(message, "lines", i);
         buf_clear(&story);
         story_print(line, &story);
@@ -21,23 +23,69 @@ void trace_put_lines(const struct ctl *message, const char *indent, struct buf *
         buf_put(out, buf_span(&story));
         buf_put(out, SPAN("\n"));
     }
+    if (i < n)
+        buf_putf(out, "%sand %zu lines more\n", indent, n - i);
     buf_done(&story);
 }
 
-/* --- fetching: the newest of every shard --- */
+/* --- fetching: of every shard page after page, from the newest message back --- */
 
 struct found {
-    const struct ctl **message; /* borrowed from `all` */
-    size_t n;
-    struct ctl *all;
+    struct ctl **message; /* ours; those of a shard stand together, the newest first */
+    size_t n, cap;
+    size_t n_line;
+    size_t first; /* where the shard at hand begins */
+    size_t limit; /* messages of a shard that are enough */
     bool more;
 };
 
-static void found_keep(struct found *f, struct ctl *answer)
+static void add_lines(struct ctl *to, const struct ctl *from)
 {
-    for (size_t i = 0; i < ctl_count(answer, "messages"); i++)
-        ctl_add_copy(f->all, "messages", ctl_at(answer, "messages", i));
-    f->more = f->more || ctl_get_bool(answer, "more");
+    for (size_t i = 0; i < ctl_count(from, "lines"); i++)
+        ctl_add_copy(to, "lines", ctl_at(from, "lines", i));
+}
+
+/* A page may have cut a message: then the next one begins with what stands before the cut. */
+static void found_add(struct found *f, const struct ctl *piece)
+{
+    struct ctl *m = ctl_new(), *last = f->n > f->first ? f->message[f->n - 1] : NULL;
+    ctl_set(m, "id", ctl_get(piece, "id"));
+    add_lines(m, piece);
+    f->n_line += ctl_count(piece, "lines");
+    if (last && span_eq(ctl_get(last, "id"), ctl_get(m, "id"))) {
+        add_lines(m, last);
+        ctl_free(last);
+        f->message[f->n - 1] = m;
+        return;
+    }
+    if (f->n == f->cap) {
+        f->cap = f->cap ? f->cap * 2 : MESSAGES;
+        f->message = mem_realloc(f->message, f->cap * sizeof(struct ctl *));
+    }
+    f->message[f->n++] = m;
+}
+
+/* One message more than is wanted proves that the last of those is whole. */
+static bool found_page(void *arg, const struct ctl *answer)
+{
+    struct found *f = arg;
+    for (size_t i = ctl_count(answer, "messages"); i > 0; i--)
+        found_add(f, ctl_at(answer, "messages", i - 1));
+    bool enough = f->n - f->first > f->limit || f->n_line >= LINES_MAX;
+    bool last = enough || ctl_get(answer, "after_id").n == 0;
+    f->more = f->more || (last && ctl_get_bool(answer, "more"));
+    return !enough;
+}
+
+static enum err found_ask(struct found *f, struct ask *a, int64_t shard, struct ctl *request,
+                          struct why *why)
+{
+    for (unsigned i = 0; i < a->n_shard; i++) {
+        f->first = f->n;
+        if (shard < 0 || a->shard[i].shard == shard)
+            TRY(ask_pages(a, a->shard[i].shard, request, found_page, f, why));
+    }
+    return ERR_OK;
 }
 
 static int64_t began_ms(const struct ctl *message)
@@ -53,48 +101,23 @@ static int by_time(const void *a, const void *b)
     return s < t ? -1 : s > t;
 }
 
-static void found_sort(struct found *f)
+enum err trace_fetch(struct ask *a, int64_t shard, struct ctl *request, size_t limit,
+                     struct ctl *ret, struct why *why)
 {
-    f->n = ctl_count(f->all, "messages");
-    f->message = mem_alloc((f->n + 1) * sizeof *f->message);
-    for (size_t i = 0; i < f->n; i++)
-        f->message[i] = ctl_at(f->all, "messages", i);
-    qsort(f->message, f->n, sizeof *f->message, by_time);
-}
-
-static enum err found_ask(struct found *f, struct ask *a, int64_t shard, struct ctl *request,
-                          struct why *why)
-{
-    for (unsigned i = 0; i < a->n_shard; i++) {
-        struct ctl *answer = NULL;
-        if (shard >= 0 && a->shard[i].shard != shard)
-            continue;
-        enum err e = ERR_TOO_BIG;
-        ctl_set_num(request, "shard", a->shard[i].shard);
-        for (int64_t limit = LINES; e == ERR_TOO_BIG && limit > 0; limit /= 4) {
-            ctl_set_num(request, "limit", limit);
-            e = ask_one(a->shard[i].worker, request, &answer, why);
-        }
-        TRY(e);
-        found_keep(f, answer);
-        ctl_free(answer);
-    }
-    return ERR_OK;
-}
-
-enum err trace_fetch(struct ask *a, int64_t shard, struct ctl *request, struct ctl *ret,
-                     bool *ret_more, struct why *why)
-{
-    struct found f = { .all = ctl_new() };
+    struct found f = { .limit = limit };
     enum err e = found_ask(&f, a, shard, request, why);
+    size_t skip = e == ERR_OK && f.n > limit ? f.n - limit : 0;
     if (e == ERR_OK) {
-        found_sort(&f);
-        for (size_t i = 0; i < f.n; i++)
+        if (f.n > 0)
+            qsort(f.message, f.n, sizeof *f.message, by_time);
+        ctl_set_bool(ret, "more", f.more || skip > 0);
+        ctl_array(ret, "messages");
+        for (size_t i = skip; i < f.n; i++)
             ctl_add_copy(ret, "messages", f.message[i]);
-        *ret_more = f.more;
-        mem_free(f.message);
     }
-    ctl_free(f.all);
+    for (size_t i = 0; i < f.n; i++)
+        ctl_free(f.message[i]);
+    mem_free(f.message);
     return e;
 }
 
@@ -129,58 +152,51 @@ static enum err read_request(const struct cli *c, struct ctl *request, int64_t *
     return ERR_OK;
 }
 
-static void put_messages(const struct ctl *all, size_t first, struct buf *out)
+static enum cli_exit show_text(const struct ctl *found)
 {
-    for (size_t i = first; i < ctl_count(all, "messages"); i++) {
-        const struct ctl *m = ctl_at(all, "messages", i);
-        out_clean(ctl_get(m, "id"), out);
-        buf_put(out, SPAN("\n"));
-        trace_put_lines(m, "  ", out);
+    struct buf text;
+    enum cli_exit code = CLI_FAILED;
+    buf_init(&text, OUT_BYTES_MAX);
+    for (size_t i = 0; i < ctl_count(found, "messages"); i++) {
+        const struct ctl *m = ctl_at(found, "messages", i);
+        buf_clear(&text);
+        out_clean(ctl_get(m, "id"), &text);
+        buf_put(&text, SPAN("\n"));
+        trace_put_lines(m, "  ", &text);
+        code = cli_print(&text, CLI_OK);
+        if (code != CLI_OK)
+            break;
     }
+    buf_done(&text);
+    return code;
 }
 
-/* The newest of them; first: the index of the oldest that is shown. */
-static enum cli_exit show(const struct cli *c, const struct ctl *all, size_t first, bool more)
+static enum cli_exit show(const struct cli *c, const struct ctl *found)
 {
-    enum cli_exit well = first < ctl_count(all, "messages") ? CLI_OK : CLI_FAILED;
-    if (c->args->json) {
-        struct ctl *out = ctl_new();
-        ctl_set_bool(out, "ok", true);
-        ctl_set_bool(out, "more", more);
-        ctl_array(out, "messages");
-        for (size_t i = first; i < ctl_count(all, "messages"); i++)
-            ctl_add_copy(out, "messages", ctl_at(all, "messages", i));
-        well = cli_json(out, well);
-        ctl_free(out);
-        return well;
-    }
-    struct buf text;
-    buf_init(&text, OUT_BYTES_MAX);
-    put_messages(all, first, &text);
-    well = cli_print(&text, well);
-    buf_done(&text);
-    if (well == CLI_FAILED)
+    bool any = ctl_count(found, "messages") > 0;
+    if (c->args->json)
+        return cli_json(found, any ? CLI_OK : CLI_FAILED);
+    if (!any)
         out_complain("no trace of that was found");
-    else if (more)
+    enum cli_exit code = show_text(found);
+    if (code == CLI_OK && ctl_get_bool(found, "more"))
         out_complain("there are older ones: ask with --limit, or closer");
-    return well;
+    return code;
 }
 
 static enum cli_exit trace_with(const struct cli *c, struct ctl *request, int64_t shard)
 {
     struct ask a;
     struct why why;
-    bool more = false;
     size_t limit = c->args->limit > 0 ? (size_t)c->args->limit : MESSAGES;
     enum cli_exit code = cli_open(c, &a);
     if (code != CLI_OK)
         return code;
-    struct ctl *all = ctl_new();
-    enum err e = trace_fetch(&a, shard, request, all, &more, &why);
-    size_t n = ctl_count(all, "messages"), first = n > limit ? n - limit : 0;
-    code = e == ERR_OK ? cli_missing(&a, show(c, all, first, more || first > 0))
-                       : cli_ask_failed(e, &why);
-    ctl_free(all);
+    struct ctl *found = ctl_new();
+    ctl_set_bool(found, "ok", true);
+    enum err e = trace_fetch(&a, shard, request, limit, found, &why);
+    code = e == ERR_OK ? cli_missing(&a, show(c, found)) : cli_ask_failed(e, &why);
+    ctl_free(found);
     ask_close(&a);
     return code;
 }

@@ -40,10 +40,6 @@ enum { BOOT_CHANNEL_FD = 3 };
 enum { SHARD_PATH_MAX = 600 };
 const char *boot_shard_path(struct span data, unsigned shard, char ret[static SHARD_PATH_MAX]);
 
-/* The folder of a Maildir pattern that must exist, and below which a worker may write from its
- * start to its end. Empty: none. */
-struct span boot_maildir_root(struct span pattern);
-
 /* A worker's whole life; the process exits with what it returns. */
 int child_main(void);
 /* The supervisor's whole life. log_fd: where the lines go. */

@@ -2,6 +2,7 @@
 #include "gate/boot.h"
 
 #include "base/log.h"
+#include "gate/restart.h"
 #include "sys/channel.h"
 #include "sys/sandbox.h"
 
@@ -67,14 +68,6 @@ static enum err load_bundle(int fd, const struct boot_message *m, struct config 
     return e;
 }
 
-struct span boot_maildir_root(struct span pattern)
-{
-    size_t brace = span_find(pattern, '{');
-    struct span head = span_head(pattern, brace);
-    size_t slash = span_rfind(head, '/');
-    return span_head(head, slash < head.n ? slash : 0);
-}
-
 static void allow_path(struct arena *a, struct sandbox_path *paths, unsigned *n, struct span path,
                        bool write)
 {
@@ -118,7 +111,7 @@ static enum err child_sandbox_files(const struct child *c, struct why *why)
     allow_path(&a, paths, &n, cfg->data, true);
     for (unsigned i = 0; i < cfg->routes.n_route; i++) {
         const struct route *r = &cfg->routes.route[i];
-        allow_path(&a, paths, &n, check_root(boot_maildir_root(r->maildir), &a), true);
+        allow_path(&a, paths, &n, check_root(maildir_root(r->maildir), &a), true);
         for (unsigned k = 0; k < r->n_host; k++)
             if (r->host[k].is_path)
                 allow_path(&a, paths, &n, r->host[k].name, true);
@@ -259,7 +252,8 @@ int child_main(void)
     struct boot_message ready = { .kind = BOOT_READY, .index = c->boot.index };
     (void)fcntl(BOOT_CHANNEL_FD, F_SETFL, fcntl(BOOT_CHANNEL_FD, F_GETFL) | O_NONBLOCK);
     c->channel = watch_new(c->wb.loop, BOOT_CHANNEL_FD, child_told, c);
-    channel_send(BOOT_CHANNEL_FD, &ready, sizeof ready, NULL, 0);
+    if (channel_send(BOOT_CHANNEL_FD, &ready, sizeof ready, NULL, 0) != ERR_OK)
+        _exit(EXIT_BROKEN); /* the supervisor is gone */
     loop_run(c->wb.loop);
     log_begin(LOG_INFO, "worker.stopped");
     log_end();

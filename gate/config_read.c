@@ -20,18 +20,17 @@ struct span shown(struct span s)
 enum err read_fail(struct reader *r, const struct tree *t, const struct tree_value *v,
                    const char *fmt, ...)
 {
-    char text[WHY_BYTES_MAX];
+    struct why text;
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(text, sizeof text, fmt, ap);
+    why_setv(&text, fmt, ap);
     va_end(ap);
-    ASSERT(n >= 0);
     struct tree at = *t;
     if (v) {
         at.line = v->line;
         at.column = v->column;
     }
-    return tree_error(&at, r->why, "%s", text);
+    return tree_error(&at, r->why, "%s", text.text);
 }
 
 enum err read_wants(struct reader *r, const struct setting *s, const struct tree *t,

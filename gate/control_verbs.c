@@ -92,6 +92,16 @@ static enum err request_id(const struct request *r, const char *key, uint64_t *r
     return ERR_OK;
 }
 
+/* Where the page begins, and how long it may be. */
+static enum err request_page(struct request *r, struct why *why)
+{
+    int64_t after_i = ctl_get_num(r->in, "after_i");
+    TRY(request_id(r, "after_id", &r->op.after_id, why));
+    r->op.after_i = after_i > 0 && after_i < STORE_CHUNKS_MAX ? (unsigned)after_i : 0;
+    r->op.limit = request_limit(r);
+    return ERR_OK;
+}
+
 enum err request_filter(struct request *r, struct store_filter *ret, struct why *why)
 {
     struct store_filter f = {
@@ -386,14 +396,10 @@ static void listed(struct store_op *op)
 static void verb_list(struct request *r)
 {
     struct why why;
-    int64_t after_i = ctl_get_num(r->in, "after_i");
-    if (request_filter(r, &r->op.filter, &why) != ERR_OK ||
-        request_id(r, "after_id", &r->op.after_id, &why) != ERR_OK) {
+    if (request_filter(r, &r->op.filter, &why) != ERR_OK || request_page(r, &why) != ERR_OK) {
         request_fail(r, REQUEST_USAGE, "%s", why.text);
         return;
     }
-    r->op.after_i = after_i > 0 && after_i < RCPTS_MAX ? (unsigned)after_i : 0;
-    r->op.limit = request_limit(r);
     submit(r, STORE_LIST, listed);
 }
 
@@ -458,7 +464,7 @@ static unsigned line_has(const struct request *r, struct span line)
     return seen;
 }
 
-/* n lines of one message. cut: there may be more of it, so nobody can tell. */
+/* n lines of one message. cut: there may be more of it, on another page, so nobody can tell. */
 static void put_trace(struct request *r, const struct store_trace_line *lines, unsigned n, bool cut)
 {
     char id[ID_BYTES_MAX];
@@ -488,9 +494,9 @@ static void found(struct store_op *op)
     for (unsigned i = 0, n; i < op->n; i += n) {
         for (n = 1; i + n < op->n && op->lines[i + n].id == op->lines[i].id;)
             n++;
-        put_trace(r, &op->lines[i], n, full && i == 0);
+        put_trace(r, &op->lines[i], n, (full && i == 0) || op->lines[i].id == op->after_id);
     }
-    ctl_set_bool(r->out, "more", full);
+    put_page(r->out, op->n > 0 ? op->lines[0].id : 0, op->n > 0 ? op->lines[0].i : 0, full);
     store_op_done(op);
     request_done(r);
 }
@@ -499,12 +505,11 @@ static void verb_trace(struct request *r)
 {
     struct why why;
     struct span from = ctl_get(r->in, "from");
-    if (request_id(r, "id", &r->op.id, &why) != ERR_OK) {
+    if (request_id(r, "id", &r->op.id, &why) != ERR_OK || request_page(r, &why) != ERR_OK) {
         request_fail(r, REQUEST_USAGE, "%s", why.text);
         return;
     }
     r->op.since_ms = ctl_get_num(r->in, "since");
-    r->op.limit = request_limit(r);
     r->op.match[0] = search_text(&r->arena, without_brackets(ctl_get(r->in, "message-id")));
     r->op.match[1] = span_eq(from, SPAN("<>")) ? SPAN("from=\"\"") : search_text(&r->arena, from);
     r->op.match[2] = search_text(&r->arena, ctl_get(r->in, "to"));

@@ -26,7 +26,6 @@ struct inbound {
     struct list clients;
     unsigned n_clients;
     int64_t full_until_ms; /* monotonic: the disk was full a moment ago */
-    bool stopping, alarmed;
 };
 
 struct client {
@@ -109,6 +108,17 @@ static void client_finish(struct client *c)
     client_free(c);
 }
 
+static void client_close(struct client *c, enum smtpd_why why)
+{
+    if (why == SMTPD_WHY_FRAMING)
+        count(c, STAT_SMUGGLING);
+    if (why == SMTPD_WHY_INJECTION)
+        count(c, STAT_INJECTION);
+    bool normal = why == SMTPD_WHY_QUIT;
+    client_log(c, normal ? LOG_DEBUG : LOG_INFO, "smtp.closed", "why", smtpd_why_name(why));
+    client_finish(c);
+}
+
 /* --- output and time --- */
 
 static void client_flush(struct client *c)
@@ -137,6 +147,11 @@ static void client_committed(void *arg, struct incoming *m, enum err result)
     char id[ID_BYTES_MAX], text[64];
     struct buf b;
     c->incoming = NULL; /* it frees itself */
+    if (result == ERR_TIMEOUT) {
+        client_reply(c, &REPLY(421, 4, 3, 0, "The message could not be stored in time, try later"));
+        client_close(c, SMTPD_WHY_TIMEOUT);
+        return;
+    }
     buf_init(&b, sizeof text);
     switch (result) {
     case ERR_OK:
@@ -284,17 +299,6 @@ static void client_body_end(struct client *c)
     incoming_commit(m);
 }
 
-static void client_close(struct client *c, enum smtpd_why why)
-{
-    if (why == SMTPD_WHY_FRAMING)
-        count(c, STAT_SMUGGLING);
-    if (why == SMTPD_WHY_INJECTION)
-        count(c, STAT_INJECTION);
-    bool normal = why == SMTPD_WHY_QUIT;
-    client_log(c, normal ? LOG_DEBUG : LOG_INFO, "smtp.closed", "why", smtpd_why_name(why));
-    client_finish(c);
-}
-
 /* false: the client is gone. */
 static bool client_event(struct client *c, enum smtpd_event e, const struct smtpd_ev *ev)
 {
@@ -439,6 +443,14 @@ static void client_proxy(struct client *c, struct span *in)
     client_greet(c); /* what is left of *in is offered again */
 }
 
+static void client_timeout(struct client *c)
+{
+    if (now(c) < smtpd_deadline_ms(c->smtpd))
+        return;
+    client_drop_mail(c); /* the core would not be asked on while the store has no room for it */
+    smtpd_timeout(c->smtpd, now(c));
+}
+
 static void client_conn(void *arg, struct conn *conn, enum conn_event ev, struct span *in)
 {
     struct client *c = arg;
@@ -470,7 +482,7 @@ static void client_conn(void *arg, struct conn *conn, enum conn_event ev, struct
             client_hang_up(c);
             return;
         }
-        smtpd_timeout(c->smtpd, now(c));
+        client_timeout(c);
         client_pump(c, &none);
         return;
     case CONN_CLOSED:
@@ -549,7 +561,6 @@ struct inbound *inbound_new(struct worker *w, const int *listen_fd)
 
 void inbound_stop(struct inbound *in)
 {
-    in->stopping = true;
     for (unsigned i = 0; i < in->n_port; i++)
         if (in->port[i].listener)
             listener_pause(in->port[i].listener, true);

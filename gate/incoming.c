@@ -17,6 +17,22 @@ static struct store *incoming_store(const struct incoming *m)
     return m->worker->store[0];
 }
 
+/* The disk hangs. What was handed to the store is not taken back: when it is durable after all it
+ * is in the queue, and comes twice if its sender tries again. That is why somebody waits so long:
+ * = RFC 5321 6.1: "a receiver-SMTP MUST seek to minimize the time required to respond to the final
+ * <CRLF>.<CRLF> end of data indicator." */
+static void incoming_late(void *arg)
+{
+    struct incoming *m = arg;
+    char id[ID_BYTES_MAX];
+    log_begin(LOG_WARN, "mail.late");
+    log_z("id", id_text(m->envelope.id, id));
+    log_str("client", m->envelope.client);
+    log_end();
+    m->committed(m->arg, m, ERR_TIMEOUT);
+    incoming_drop(m);
+}
+
 struct incoming *incoming_new(struct worker *w, struct config *c, const struct smtpd_ev *mail)
 {
     struct incoming *m = NEW(struct incoming);
@@ -34,6 +50,7 @@ struct incoming *incoming_new(struct worker *w, struct config *c, const struct s
     m->body = body_new();
     w->body_memory += body_memory(m->body);
     header_scan_init(&m->scan, c->hostname);
+    timer_init(&m->late, w->loop, incoming_late, m);
     return m;
 }
 
@@ -72,6 +89,7 @@ void incoming_drop(struct incoming *m)
         return;
     m->arg = NULL;
     m->abandoned = true;
+    timer_stop(&m->late);
     if (m->committing || m->appends_pending)
         return; /* the store still works for it: it goes when that is done */
     incoming_unspool(m);
@@ -289,5 +307,6 @@ void incoming_commit(struct incoming *m)
     m->op.id = e->id;
     m->op.message = &m->put;
     m->committing = true;
+    timer_set(&m->late, loop_now_ms(m->worker->loop) + m->config->limits.commit_ms);
     store_submit(incoming_store(m), &m->op);
 }

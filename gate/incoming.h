@@ -27,9 +27,11 @@ struct incoming {
     enum err append_failed; /* of a chunk, or ERR_OK */
     bool abandoned, committing;
     struct store_op op;
+    struct timer late; /* the store takes too long */
     struct store_new put;
     char trace[STORE_TRACE_MAX];
-    /* Told of the commit, and of room after backpressure; NULL arg: the session left. */
+    /* Told of the commit (ERR_TIMEOUT: nobody knows yet whether it comes), and of room after
+     * backpressure; NULL arg: the session left. */
     void (*committed)(void *arg, struct incoming *m, enum err result);
     void (*room)(void *arg);
     void *arg;

@@ -55,6 +55,9 @@ static const struct limit_row table[] = {
         "for one whole body: 50M at 14 kB a second, and the end of a trickle"),
     ROW("handshake", in.handshake_ms, MS, 60 * SECOND_MS, MS_MIN, MS_MAX,
         "from STARTTLS to the end of the handshake"),
+    ROW("commit", commit_ms, MS, 5 * MINUTE_MS, MS_MIN, MS_MAX,
+        "for a whole message to be on disk, then 421; a client waits 10 minutes, RFC 5321 "
+        "4.5.3.2.6. What is stored later is delivered, and may come again"),
     ROW("session", in.session_ms, MS, 2 * HOUR_MS, MS_MIN, 7 * (uint64_t)DAY_MS,
         "for everything on one connection"),
     ROW("connections", connections, COUNT, 4000, 1, RATE_MAX,
@@ -65,7 +68,7 @@ static const struct limit_row table[] = {
         "new connections a minute from one address, all workers together; not for `networks`"),
     ROW("message_rate", message_rate, COUNT, 3000, 1, RATE_MAX,
         "messages a minute from one address, all workers together; not for `networks`"),
-    ROW("body_memory", body_memory_bytes, BYTES, 128 * MIB, MIB, 64 * GIB,
+    ROW("body_memory", body_memory_bytes, BYTES, 12 * MIB, MIB, 64 * GIB,
         "bodies that one worker keeps in memory; what is above goes to disk at once"),
     ROW("active_recipients", active_recipients, COUNT, 20000, 100, 10000000,
         "loaded for delivery by one worker, about 1 kB each; the rest waits in the store"),
@@ -190,6 +193,13 @@ static void put(uint16_t *slot, unsigned value)
     __atomic_store_n(slot, value > UINT16_MAX ? UINT16_MAX : (uint16_t)value, __ATOMIC_RELAXED);
 }
 
+enum counted { COUNT_CONNECTIONS, COUNT_MAILS };
+
+static uint16_t *minute_slot(struct clients_part *p, enum counted what, int64_t minute, size_t slot)
+{
+    return what == COUNT_MAILS ? &p->mails[minute & 1][slot] : &p->rate[minute & 1][slot];
+}
+
 static void wipe_minute(struct clients_part *p, int64_t minute)
 {
     for (size_t i = 0; i < CLIENTS_SLOTS; i++) {
@@ -245,37 +255,42 @@ static uint64_t connections_of(const struct clients *c, size_t slot)
 
 /* What a slot counted in the last 60 seconds, by all workers: all of this minute, and of the last
  * the share that is not yet a minute ago. */
-static uint64_t rate_of(const struct clients *c, bool mails, size_t slot, int64_t now_ms)
+static uint64_t rate_of(const struct clients *c, enum counted what, size_t slot, int64_t now_ms)
 {
     int64_t minute = now_ms / MINUTE_MS;
     uint64_t current = 0, last = 0;
     for (unsigned i = 0; i < c->n; i++) {
-        const struct clients_part *p = &c->part[i];
+        struct clients_part *p = &c->part[i];
         int64_t has = __atomic_load_n(&p->minute, __ATOMIC_RELAXED);
         if (has == minute)
-            current += get(mails ? &p->mails[minute & 1][slot] : &p->rate[minute & 1][slot]);
+            current += get(minute_slot(p, what, minute, slot));
         if (has == minute || has == minute - 1)
-            last += get(mails ? &p->mails[~minute & 1][slot] : &p->rate[~minute & 1][slot]);
+            last += get(minute_slot(p, what, minute - 1, slot));
     }
     return current + last * (uint64_t)(MINUTE_MS - now_ms % MINUTE_MS) / MINUTE_MS;
+}
+
+/* Counts one of `what` in this minute, by our own part. */
+static void count_now(struct clients *c, enum counted what, size_t slot, int64_t now_ms)
+{
+    ASSERT(now_ms >= 0);
+    struct clients_part *own = own_part(c);
+    int64_t minute = now_ms / MINUTE_MS;
+    roll(own, minute);
+    uint16_t *n = minute_slot(own, what, minute, slot);
+    put(n, get(n) + 1u);
 }
 
 enum err clients_take(struct clients *c, const struct ip *ip, const struct limits *l,
                       int64_t now_ms)
 {
-    ASSERT(now_ms >= 0);
-    struct clients_part *own = own_part(c);
-    int64_t minute = now_ms / MINUTE_MS;
     size_t slot = slot_of(c, ip);
-
-    roll(own, minute);
-    uint16_t *rate = &own->rate[minute & 1][slot];
-    put(rate, get(rate) + 1u);
-    uint16_t *open = &own->connections[slot];
+    count_now(c, COUNT_CONNECTIONS, slot, now_ms);
+    uint16_t *open = &own_part(c)->connections[slot];
     if (get(open) == UINT16_MAX)
         return ERR_REFUSED;
     if (!is_exempt(l, ip) && (connections_of(c, slot) >= l->connections_per_address ||
-                              rate_of(c, false, slot, now_ms) > l->connection_rate))
+                              rate_of(c, COUNT_CONNECTIONS, slot, now_ms) > l->connection_rate))
         return ERR_REFUSED;
     put(open, get(open) + 1u);
     return ERR_OK;
@@ -291,14 +306,8 @@ void clients_drop(struct clients *c, const struct ip *ip)
 enum err clients_mail(struct clients *c, const struct ip *ip, const struct limits *l,
                       int64_t now_ms)
 {
-    ASSERT(now_ms >= 0);
-    struct clients_part *own = own_part(c);
-    int64_t minute = now_ms / MINUTE_MS;
     size_t slot = slot_of(c, ip);
-
-    roll(own, minute);
-    uint16_t *mails = &own->mails[minute & 1][slot];
-    put(mails, get(mails) + 1u);
-    return is_exempt(l, ip) || rate_of(c, true, slot, now_ms) <= l->message_rate ? ERR_OK
-                                                                                 : ERR_REFUSED;
+    count_now(c, COUNT_MAILS, slot, now_ms);
+    bool well = is_exempt(l, ip) || rate_of(c, COUNT_MAILS, slot, now_ms) <= l->message_rate;
+    return well ? ERR_OK : ERR_REFUSED;
 }

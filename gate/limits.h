@@ -22,6 +22,7 @@ struct limits {
     uint64_t body_memory_bytes;       /* bodies kept in memory by a worker */
     uint64_t active_recipients;       /* loaded for delivery by a worker */
     uint64_t hops;                    /* Received fields before it is a loop */
+    int64_t commit_ms;                /* from the end of a message to its place on disk */
     int64_t connect_ms;               /* to one set of addresses of a host */
     int64_t handshake_ms;             /* as a client */
     int64_t idle_session_ms;          /* an outgoing session waits for more mail */

@@ -48,6 +48,13 @@ enum counter {
     STAT_LEASES_LOST,
     STAT_CONFIG_RELOADS,
     STAT_WORKER_STARTS,
+    STAT_QUEUE_MESSAGES,
+    STAT_QUEUE_RECIPIENTS,
+    STAT_QUEUE_DUE,
+    STAT_QUEUE_WAITING,
+    STAT_QUEUE_LEASED,
+    STAT_QUEUE_HELD,
+    STAT_QUEUE_OLDEST,
     STAT_COUNT_
 };
 
@@ -67,6 +74,7 @@ static inline void stats_add(struct stats *s, enum counter which, int64_t by)
 }
 /* For gauges. */
 void stats_set(struct stats *s, enum counter which, uint64_t value);
+/* Of all workers: the sum, or of an age the greatest. */
 uint64_t stats_sum(const struct stats *s, enum counter which);
 const char *stats_name(enum counter which);
 /* Gauges of a worker that died are wiped (those of row `mine`), counters stay. */

@@ -3,22 +3,21 @@
 #include "gate/boot.h"
 
 #include "base/log.h"
+#include "gate/folders.h"
+#include "gate/restart.h"
 #include "sys/channel.h"
 #include "sys/listen.h"
 #include "sys/sandbox.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +31,9 @@ enum {
     STOP_MS = 10 * 1000,
     KILL_AFTER_MS = 5 * 1000,
     TICKETS_MS = 12 * 60 * 60 * 1000,
+    DEAF_MS = 30 * 1000,
+    OWED_MS = 50,
+    UNREAD_MS = 1000,
 };
 
 struct child_slot {
@@ -43,14 +45,19 @@ struct child_slot {
         listening; /* not while it fails to start: the kernel must not give it a share of clients */
     int64_t started_ms, start_at_ms;
     int64_t backoff_ms;
+    bool ready;        /* it said so: what it is told it should read */
+    bool owed;         /* it has yet to be told what holds now */
+    int64_t unread_ms; /* so long it has not read what it was told */
+    int64_t looked_ms, look_at_ms;
 };
 
 struct supervisor {
     char config_path[512];
     struct config *config;
     struct config_boot boot;
-    int bundle_fd, shared_fd, metrics_fd, signal_fd, pid_fd;
-    unsigned uid, gid, n;
+    int bundle_fd, shared_fd, metrics_fd, signal_fd, lock_fd;
+    struct owner owner;
+    unsigned n;
     unsigned n_shard; /* files there are, or will be */
     struct child_slot child[STATS_WORKERS_MAX];
     bool stopping;
@@ -110,62 +117,73 @@ static void fresh_tickets(struct supervisor *s)
     s->tickets_at_ms = now_ms() + TICKETS_MS;
 }
 
-static bool same_dns(const struct dns_config *a, const struct dns_config *b)
-{
-    bool same = a->n_resolver == b->n_resolver && a->timeout_ms == b->timeout_ms &&
-                span_eq(a->trust_anchor_file, b->trust_anchor_file) &&
-                span_eq(a->unbound_config_file, b->unbound_config_file);
-    for (unsigned i = 0; same && i < a->n_resolver; i++)
-        same = span_eq(a->resolver[i], b->resolver[i]);
-    return same;
-}
+/* --- what workers are told --- */
 
-/* What a running installation cannot change without being started anew. */
-static bool same_start(const struct config *a, const struct config *b, struct why *why)
+/* The bundle and the secrets of the moment, or that it is the end. One message at a time: as long
+ * as the last one is unread this one is owed, and may be overtaken by a newer one. The end is told
+ * at once. */
+static void child_tell(const struct supervisor *s, struct child_slot *c)
 {
-    bool same = a->n_listen == b->n_listen && span_eq(a->data, b->data) &&
-                span_eq(a->run, b->run) && a->workers == b->workers && span_eq(a->user, b->user) &&
-                ip_eq(&a->metrics, &b->metrics) && same_dns(&a->dns, &b->dns);
-    for (unsigned i = 0; same && i < a->n_listen; i++)
-        same = ip_eq(&a->listen[i].ip, &b->listen[i].ip);
-    if (!same)
-        why_set(why, "`listen`, `data`, `run`, `user`, `workers`, `metrics` or `dns` changed: "
-                     "restart posternd for that");
-    return same;
-}
-
-static bool has_root(const struct config *c, struct span root)
-{
-    for (unsigned i = 0; i < c->routes.n_route; i++) {
-        struct span has = boot_maildir_root(c->routes.route[i].maildir);
-        bool below = has.n > 0 && span_starts(root, has);
-        if (below && (root.n == has.n || root.p[has.n] == '/'))
-            return true;
-    }
-    return false;
-}
-
-/* Running workers were given their folders for good. */
-static bool same_folders(const struct config *a, const struct config *b, struct why *why)
-{
-    for (unsigned i = 0; i < b->routes.n_route; i++) {
-        struct span root = boot_maildir_root(b->routes.route[i].maildir);
-        if (root.n == 0 || has_root(a, root))
-            continue;
-        why_set(why, "the Maildir folder %.*s is new: restart posternd for that", SPAN_ARG(root));
-        return false;
-    }
-    return true;
-}
-
-/* To all workers: the bundle and the secrets of the moment. */
-static void hand_over(const struct supervisor *s)
-{
-    struct boot_message m = { .kind = BOOT_RELOAD, .config = s->boot };
+    struct boot_message m = { .kind = s->stopping ? BOOT_STOP : BOOT_RELOAD,
+                              .stop_within_ms = STOP_MS,
+                              .config = s->boot };
     memcpy(m.config_path, s->config_path, sizeof m.config_path);
+    c->owed = !s->stopping && channel_unread(c->channel);
+    if (!c->owed)
+        c->owed =
+            channel_send(c->channel, &m, sizeof m, &s->bundle_fd, s->stopping ? 0 : 1) == ERR_AGAIN;
+}
+
+static void tell_all(struct supervisor *s)
+{
     for (unsigned i = 0; i < s->n; i++)
         if (s->child[i].pid > 0)
-            channel_send(s->child[i].channel, &m, sizeof m, &s->bundle_fd, 1);
+            child_tell(s, &s->child[i]);
+}
+
+static bool child_is_ready(struct child_slot *c)
+{
+    struct boot_message m;
+    int fd[CHANNEL_FDS_MAX];
+    size_t n;
+    unsigned n_fd = 0;
+    if (!c->ready)
+        c->ready = channel_recv(c->channel, &m, sizeof m, &n, fd, &n_fd) == ERR_OK &&
+                   n == sizeof m && m.kind == BOOT_READY;
+    for (unsigned i = 0; i < n_fd; i++)
+        close(fd[i]);
+    return c->ready;
+}
+
+/* A worker that takes nothing from us takes nothing from anybody: its sessions hang with it. */
+static void child_kill(const struct child_slot *c, unsigned i)
+{
+    log_begin(LOG_ALARM, "worker.deaf");
+    log_num("index", i);
+    log_num("pid", c->pid);
+    log_num("for_ms", DEAF_MS);
+    log_end();
+    (void)kill(c->pid, SIGKILL);
+}
+
+/* It may take its time to start: a shard that is checked first is large. Time that nobody watched,
+ * of a machine that stood still perhaps, does not count. */
+static void child_watch(const struct supervisor *s, struct child_slot *c, unsigned i, int64_t now)
+{
+    int64_t since = now - c->looked_ms;
+    if (c->owed)
+        child_tell(s, c);
+    bool unread = channel_unread(c->channel);
+    if (unread && child_is_ready(c))
+        c->unread_ms += since < 2 * UNREAD_MS ? since : 2 * UNREAD_MS;
+    else
+        c->unread_ms = 0;
+    c->looked_ms = now;
+    c->look_at_ms = c->owed ? now + OWED_MS : unread ? now + UNREAD_MS : INT64_MAX;
+    if (c->unread_ms < DEAF_MS)
+        return;
+    c->unread_ms = 0;
+    child_kill(c, i);
 }
 
 static void reload(struct supervisor *s)
@@ -175,12 +193,12 @@ static void reload(struct supervisor *s)
     int fd;
     s->boot.generation++;
     enum err e = load(s, &config, &fd, &why);
-    bool same =
-        e == ERR_OK && same_start(s->config, config, &why) && same_folders(s->config, config, &why);
-    if (e == ERR_OK && !same) {
-        e = ERR_REFUSED;
-        config_unref(config);
-        close(fd);
+    if (e == ERR_OK) {
+        e = restart_check(s->config, config, &why);
+        if (e != ERR_OK) {
+            config_unref(config);
+            close(fd);
+        }
     }
     if (e != ERR_OK) {
         log_begin(LOG_ALARM, "config.refused");
@@ -195,97 +213,10 @@ static void reload(struct supervisor *s)
     s->config = config;
     log_setup(2, (enum log_level)config->log_level, "posternd", wall_ms_now);
     config_warnings(config, warn_of, NULL);
-    hand_over(s);
+    tell_all(s);
 }
 
-/* --- folders, shards, sockets --- */
-
-/* inside: the folder around it belongs to the workers' user, who must not choose what root gives
- * away: then no symbolic link will do. */
-static enum err make_folder(const struct supervisor *s, struct span path, bool inside,
-                            struct why *why)
-{
-    char z[512];
-    (void)snprintf(z, sizeof z, "%.*s", SPAN_ARG(path));
-    int fd = -1;
-    if (mkdir(z, 0750) == 0 || errno == EEXIST)
-        fd = open(z, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (inside ? O_NOFOLLOW : 0));
-    bool ok = fd >= 0 && (geteuid() != 0 || fchown(fd, s->uid, s->gid) == 0);
-    if (!ok)
-        why_set(why, "cannot make or own the folder %s: %s", z, strerror(errno));
-    if (fd >= 0)
-        (void)close(fd);
-    return ok ? ERR_OK : ERR_IO;
-}
-
-static enum err make_folders(const struct supervisor *s, struct why *why)
-{
-    char queue[512];
-    TRY(make_folder(s, s->config->data, false, why));
-    TRY(make_folder(s, s->config->run, false, why));
-    (void)snprintf(queue, sizeof queue, "%.*s/queue", SPAN_ARG(s->config->data));
-    return make_folder(s, span_z(queue), true, why);
-}
-
-/* One shard a worker, and those that more workers left behind. ERR_FULL: some would have no owner,
- * and their mail would wait for ever. */
-static enum err count_shards(struct supervisor *s, struct why *why)
-{
-    char path[512];
-    (void)snprintf(path, sizeof path, "%.*s/queue", SPAN_ARG(s->config->data));
-    s->n_shard = s->n;
-    DIR *dir = opendir(path);
-    for (const struct dirent *e; dir && (e = readdir(dir));) {
-        unsigned shard;
-        char rest[8];
-        if (sscanf(e->d_name, "shard-%4u.%7s", &shard, rest) == 2 && strcmp(rest, "db") == 0 &&
-            shard + 1 > s->n_shard && shard < STORE_SHARDS_MAX)
-            s->n_shard = shard + 1;
-    }
-    if (dir)
-        closedir(dir);
-    if (s->n_shard <= s->n * WORKER_SHARDS_MAX)
-        return ERR_OK;
-    why_set(why, "%s has %u shards: that takes %u workers at least, set `workers`", path,
-            s->n_shard, (s->n_shard + WORKER_SHARDS_MAX - 1) / WORKER_SHARDS_MAX);
-    return ERR_FULL;
-}
-
-/* For `postern reload`: whom to signal. The lock on it lasts as long as the process: two that share
- * a folder would take each other's sockets. */
-static enum err take_pid_file(struct supervisor *s, struct why *why)
-{
-    char path[512], text[32];
-    (void)snprintf(path, sizeof path, "%.*s/posternd.pid", SPAN_ARG(s->config->run));
-    s->pid_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (s->pid_fd < 0) {
-        why_set(why, "cannot write %s: %s", path, strerror(errno));
-        return ERR_IO;
-    }
-    if (flock(s->pid_fd, LOCK_EX | LOCK_NB) != 0) {
-        why_set(why,
-                "another posternd runs with %s: stop it, or give this one `run` and `data` of "
-                "its own",
-                path);
-        return ERR_IO;
-    }
-    int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
-    if (ftruncate(s->pid_fd, 0) != 0 || write(s->pid_fd, text, (size_t)n) != n) {
-        why_set(why, "cannot write %s: %s", path, strerror(errno));
-        return ERR_IO;
-    }
-    return ERR_OK;
-}
-
-/* Of workers that an earlier configuration had: nobody answers there any more. */
-static void remove_old_sockets(const struct supervisor *s)
-{
-    char path[512];
-    for (unsigned i = s->n; i < STATS_WORKERS_MAX; i++) {
-        (void)snprintf(path, sizeof path, "%.*s/gate-%u.sock", SPAN_ARG(s->config->run), i);
-        (void)unlink(path);
-    }
-}
+/* --- sockets --- */
 
 static void close_listeners(const struct supervisor *s, struct child_slot *child)
 {
@@ -325,12 +256,11 @@ static enum err open_sockets(struct supervisor *s, struct why *why)
     const struct config *c = s->config;
     TRY(ports_are_free(c, why));
     for (unsigned i = 0; i < s->n; i++) {
-        char path[512];
+        char path[SOCKET_PATH_MAX];
         TRY(open_listeners(s, &s->child[i], why));
-        (void)snprintf(path, sizeof path, "%.*s/gate-%u.sock", SPAN_ARG(c->run), i);
-        TRY(listen_unix(path, 0600, &s->child[i].control_fd, why));
+        TRY(listen_unix(folders_socket(c, i, path), 0600, &s->child[i].control_fd, why));
     }
-    remove_old_sockets(s);
+    folders_tidy(c, s->n);
     s->metrics_fd = -1;
     if (c->metrics.family != IP_NONE)
         TRY(listen_tcp(&c->metrics, false, &s->metrics_fd, why));
@@ -362,8 +292,8 @@ static void child_tell_start(const struct supervisor *s, unsigned i)
                               .index = i,
                               .n_workers = s->n,
                               .n_listen = s->config->n_listen,
-                              .uid = s->uid,
-                              .gid = s->gid,
+                              .uid = s->owner.uid,
+                              .gid = s->owner.gid,
                               .has_metrics = s->metrics_fd >= 0,
                               .config = s->boot };
     int fd[CHANNEL_FDS_MAX] = { [BOOT_FD_BUNDLE] = s->bundle_fd,
@@ -375,7 +305,9 @@ static void child_tell_start(const struct supervisor *s, unsigned i)
         fd[BOOT_FD_LISTEN + k] = c->listen_fd[k];
     for (unsigned shard = i; shard < s->n_shard && m.n_shard < WORKER_SHARDS_MAX; shard += s->n)
         m.shard[m.n_shard++] = shard;
-    channel_send(c->channel, &m, sizeof m, fd, BOOT_FD_LISTEN + m.n_listen);
+    enum err e = channel_send(c->channel, &m, sizeof m, fd, BOOT_FD_LISTEN + m.n_listen);
+    if (e != ERR_OK)
+        (void)kill(c->pid, SIGKILL); /* it would wait for that for ever */
 }
 
 static void child_spawn(struct supervisor *s, unsigned i)
@@ -400,6 +332,9 @@ static void child_spawn(struct supervisor *s, unsigned i)
         c->start_at_ms = c->started_ms + BACKOFF_MAX_MS;
         return;
     }
+    c->ready = c->owed = false;
+    c->unread_ms = 0;
+    c->looked_ms = c->look_at_ms = c->started_ms;
     child_tell_start(s, i);
     log_begin(LOG_INFO, "worker.started");
     log_num("index", i);
@@ -451,14 +386,11 @@ static bool children_left(const struct supervisor *s)
 
 static void begin_stop(struct supervisor *s)
 {
-    struct boot_message m = { .kind = BOOT_STOP, .stop_within_ms = STOP_MS };
     if (s->stopping)
         return;
     s->stopping = true;
     s->kill_at_ms = now_ms() + STOP_MS + KILL_AFTER_MS;
-    for (unsigned i = 0; i < s->n; i++)
-        if (s->child[i].pid > 0)
-            channel_send(s->child[i].channel, &m, sizeof m, NULL, 0);
+    tell_all(s);
 }
 
 static void take_signals(struct supervisor *s)
@@ -482,9 +414,11 @@ static void take_signals(struct supervisor *s)
 static int next_wait_ms(const struct supervisor *s)
 {
     int64_t at = s->stopping ? s->kill_at_ms : s->tickets_at_ms;
-    for (unsigned i = 0; i < s->n && !s->stopping; i++)
-        if (s->child[i].pid == 0 && s->child[i].start_at_ms < at)
-            at = s->child[i].start_at_ms;
+    for (unsigned i = 0; i < s->n; i++) {
+        const struct child_slot *c = &s->child[i];
+        int64_t due = c->pid > 0 ? c->look_at_ms : s->stopping ? INT64_MAX : c->start_at_ms;
+        at = due < at ? due : at;
+    }
     int64_t wait = at - now_ms();
     return wait < 0 ? 0 : (int)wait;
 }
@@ -492,19 +426,19 @@ static int next_wait_ms(const struct supervisor *s)
 static void do_due(struct supervisor *s)
 {
     int64_t now = now_ms();
-    if (s->stopping) {
-        for (unsigned i = 0; i < s->n && now >= s->kill_at_ms; i++)
-            if (s->child[i].pid > 0)
-                (void)kill(s->child[i].pid, SIGKILL);
-        return;
-    }
-    if (now >= s->tickets_at_ms) {
+    if (!s->stopping && now >= s->tickets_at_ms) {
         fresh_tickets(s);
-        hand_over(s); /* what is on disk by now waits for somebody to say "reload" */
+        tell_all(s); /* what is on disk by now waits for somebody to say "reload" */
     }
-    for (unsigned i = 0; i < s->n; i++)
-        if (s->child[i].pid == 0 && s->child[i].start_at_ms <= now)
+    for (unsigned i = 0; i < s->n; i++) {
+        struct child_slot *c = &s->child[i];
+        if (c->pid > 0 && s->stopping && now >= s->kill_at_ms)
+            (void)kill(c->pid, SIGKILL);
+        else if (c->pid > 0)
+            child_watch(s, c, i, now);
+        else if (!s->stopping && c->start_at_ms <= now)
             child_spawn(s, i);
+    }
 }
 
 /* Every connection of a worker is a descriptor, and `connections` allows thousands. */
@@ -553,10 +487,10 @@ static enum err supervisor_start(struct supervisor *s, struct why *why)
         s->n = STATS_WORKERS_MAX;
     (void)snprintf(user, sizeof user, "%.*s", SPAN_ARG(s->config->user));
     if (geteuid() == 0)
-        TRY(sandbox_find_user(user, &s->uid, &s->gid, why));
-    TRY(make_folders(s, why));
-    TRY(take_pid_file(s, why));
-    TRY(count_shards(s, why));
+        TRY(sandbox_find_user(user, &s->owner.uid, &s->owner.gid, why));
+    TRY(folders_make(s->config, &s->owner, why));
+    TRY(folders_lock(s->config, &s->lock_fd, why));
+    TRY(folders_shards(s->config, s->n, &s->n_shard, why));
     TRY(open_sockets(s, why));
     shared = sizeof(struct boot_shared) + s->n * sizeof(struct clients_part);
     if (shared_new("postern-shared", shared, &s->shared_fd) != ERR_OK) {

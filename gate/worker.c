@@ -1,6 +1,7 @@
 #include "gate/worker.h"
 
 #include "base/log.h"
+#include "base/when.h"
 #include "gate/control.h"
 #include "gate/inbound.h"
 #include "gate/maildrop.h"
@@ -10,16 +11,21 @@ enum {
     TICK_MS = 60 * 1000,
     STOP_POLL_MS = 20,
     FILES_BATCH = 16,
+    COUNT_MS = 10 * 1000,
+    COUNT_SHARE = 50,    /* of the time: a queue that takes long to count is counted less often */
     JUMP_MS = 60 * 1000, /* the calendar and the monotonic clock disagree by more: it was set */
 };
 
 /* Chores of a worker: what no event asks for. */
 struct chores {
     struct worker *w;
-    struct timer tick, stop;
+    struct timer tick, stop, count;
     int64_t stop_at_ms;
     int64_t wall_offset_ms;                /* wall minus monotonic, when last seen */
     uint64_t commits, failures, untrusted; /* of the stores, as far as they are counted */
+    struct store_totals queue;             /* of the stores that answered; the oldest of all */
+    unsigned counting;                     /* stores that have yet to answer */
+    int64_t count_began_ms;
 };
 
 static void op_gone(struct store_op *op)
@@ -94,6 +100,61 @@ static void watch_stores(struct chores *c)
     }
 }
 
+/* --- the length of the queue, for the metrics --- */
+
+static void show_queue(const struct chores *c)
+{
+    struct stats *s = &c->w->stats;
+    const struct store_totals *t = &c->queue;
+    uint64_t busy = t->due + t->leased + t->held;
+    int64_t age = t->oldest_ms > 0 ? loop_wall_ms(c->w->loop) - t->oldest_ms : 0;
+    stats_set(s, STAT_QUEUE_MESSAGES, t->messages);
+    stats_set(s, STAT_QUEUE_RECIPIENTS, t->recipients);
+    stats_set(s, STAT_QUEUE_DUE, t->due);
+    stats_set(s, STAT_QUEUE_LEASED, t->leased);
+    stats_set(s, STAT_QUEUE_HELD, t->held);
+    stats_set(s, STAT_QUEUE_WAITING, t->recipients > busy ? t->recipients - busy : 0);
+    stats_set(s, STAT_QUEUE_OLDEST, age > 0 ? (uint64_t)(age / SECOND_MS) : 0);
+}
+
+static void counted(struct store_op *op)
+{
+    struct chores *c = op->arg;
+    struct store_totals *sum = &c->queue;
+    const struct store_totals *t = &op->totals;
+    if (op->result == ERR_OK) {
+        sum->messages += t->messages;
+        sum->recipients += t->recipients;
+        sum->due += t->due;
+        sum->leased += t->leased;
+        sum->held += t->held;
+        if (t->oldest_ms > 0 && (sum->oldest_ms == 0 || t->oldest_ms < sum->oldest_ms))
+            sum->oldest_ms = t->oldest_ms;
+    }
+    op_gone(op);
+    if (--c->counting > 0)
+        return;
+    show_queue(c);
+    int64_t now = loop_now_ms(c->w->loop), rest = (now - c->count_began_ms) * COUNT_SHARE;
+    if (!c->w->stopping)
+        timer_set(&c->count, now + (rest > COUNT_MS ? rest : COUNT_MS));
+}
+
+static void chores_count(void *arg)
+{
+    struct chores *c = arg;
+    struct worker *w = c->w;
+    c->queue = (struct store_totals){ 0 };
+    c->counting = w->n_store;
+    c->count_began_ms = loop_now_ms(w->loop);
+    for (unsigned i = 0; i < w->n_store; i++) {
+        struct store_op *op = NEW(struct store_op);
+        store_op_init(op, STORE_COUNT, counted, c);
+        op->now_ms = loop_wall_ms(w->loop);
+        store_submit(w->store[i], op);
+    }
+}
+
 static void chores_tick(void *arg)
 {
     struct chores *c = arg;
@@ -149,7 +210,9 @@ struct worker *worker_new(const struct worker_boot *boot)
     c->wall_offset_ms = loop_wall_ms(w->loop) - loop_now_ms(w->loop);
     timer_init(&c->tick, w->loop, chores_tick, c);
     timer_init(&c->stop, w->loop, chores_stop, c);
+    timer_init(&c->count, w->loop, chores_count, c);
     timer_set(&c->tick, loop_now_ms(w->loop) + TICK_MS);
+    timer_set(&c->count, loop_now_ms(w->loop) + 1);
     clamp_queue(w); /* the clock may have been set back while nobody watched it */
     stats_add(&w->stats, STAT_WORKER_STARTS, 1);
     return w;
@@ -162,6 +225,7 @@ void worker_stop(struct worker *w, int64_t within_ms)
     w->stopping = true;
     inbound_stop(w->inbound);
     sched_stop(w->sched);
+    timer_stop(&w->chores->count);
     w->chores->stop_at_ms = loop_now_ms(w->loop) + within_ms;
     timer_set(&w->chores->stop, loop_now_ms(w->loop) + 1);
 }
@@ -186,6 +250,8 @@ void worker_free(struct worker *w)
         return;
     timer_stop(&w->chores->tick);
     timer_stop(&w->chores->stop);
+    timer_stop(&w->chores->count);
+    w->stopping = true; /* what the stores still answer begins nothing new */
     control_free(w->control);
     inbound_free(w->inbound);
     work_free(w->files);

@@ -7,6 +7,13 @@
 #include "mail/header.h"
 #include "mail/text.h"
 
+const struct notify_word notify_words[NOTIFY_WORDS] = {
+    { NOTIFY_NEVER, "NEVER" },
+    { NOTIFY_SUCCESS, "SUCCESS" },
+    { NOTIFY_FAILURE, "FAILURE" },
+    { NOTIFY_DELAY, "DELAY" },
+};
+
 enum {
     ESCAPED = 4, /* \xHH */
     ENVID_MAX = 300,

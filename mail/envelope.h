@@ -15,6 +15,11 @@ enum body_kind { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
 enum dsn_ret { DSN_RET_NONE, DSN_RET_FULL, DSN_RET_HDRS };
 /* RFC 3461 4.1 NOTIFY, bits; 0: not given. */
 enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
+enum { NOTIFY_WORDS = 4 };
+extern const struct notify_word {
+    unsigned bit;
+    const char *word;
+} notify_words[NOTIFY_WORDS];
 
 /* The most that either line may need, if every byte of it must be escaped. */
 enum { ENVELOPE_TEXT_MAX = 16384, RCPTS_MAX = 8000 };

@@ -107,23 +107,14 @@ static enum cmd_error param_requiretls(struct span value, struct cmd *c)
 
 static enum cmd_error param_notify(struct span value, struct cmd *c)
 {
-    static const struct {
-        unsigned bit;
-        const char *word;
-    } words[] = {
-        { NOTIFY_NEVER, "NEVER" },
-        { NOTIFY_SUCCESS, "SUCCESS" },
-        { NOTIFY_FAILURE, "FAILURE" },
-        { NOTIFY_DELAY, "DELAY" },
-    };
     unsigned notify = 0;
     bool comma;
     do {
         comma = span_find(value, ',') < value.n;
         struct span word = span_cut(&value, ',');
         unsigned bit = 0;
-        for (size_t i = 0; i < COUNTOF(words); i++)
-            bit |= span_eq_nocase(word, span_z(words[i].word)) ? words[i].bit : 0;
+        for (size_t i = 0; i < NOTIFY_WORDS; i++)
+            bit |= span_eq_nocase(word, span_z(notify_words[i].word)) ? notify_words[i].bit : 0;
         if (bit == 0)
             return CMD_BAD_SYNTAX;
         notify |= bit;

@@ -163,23 +163,14 @@ static void say_mail(struct smtpc *c)
 
 static void say_notify(struct buf *out, unsigned notify)
 {
-    static const struct {
-        unsigned bit;
-        const char *word;
-    } words[] = {
-        { NOTIFY_NEVER, "NEVER" },
-        { NOTIFY_SUCCESS, "SUCCESS" },
-        { NOTIFY_FAILURE, "FAILURE" },
-        { NOTIFY_DELAY, "DELAY" },
-    };
     const char *before = " NOTIFY=";
 
-    for (size_t i = 0; i < COUNTOF(words); i++) {
-        if (!(notify & words[i].bit))
+    for (size_t i = 0; i < NOTIFY_WORDS; i++) {
+        if (!(notify & notify_words[i].bit))
             continue;
-        buf_putf(out, "%s%s", before, words[i].word);
+        buf_putf(out, "%s%s", before, notify_words[i].word);
         before = ",";
-        if (words[i].bit == NOTIFY_NEVER)
+        if (notify_words[i].bit == NOTIFY_NEVER)
             return; /* = RFC 3461 4.1: NEVER stands alone */
     }
 }

@@ -114,6 +114,7 @@ struct store_totals {
 
 struct store_trace_line {
     uint64_t id;
+    unsigned i; /* its place among the lines of the message */
     struct span text;
 };
 
@@ -138,7 +139,9 @@ struct store_op {
     int64_t now_ms, until_ms;     /* TAKE RENEW CHANGE: wall */
     int64_t before_ms;            /* EXPIRE CLAMP */
     struct store_filter filter;   /* LIST CHANGE */
-    uint64_t after_id;            /* LIST FIND: page on from here */
+    /* LIST: what stands behind this recipient. FIND, which goes from the newest back: what is older
+     * than this line. after_id 0: from the beginning. */
+    uint64_t after_id;
     unsigned after_i;
     uint64_t resume;          /* the back end's: where the next step begins */
     enum store_change change; /* CHANGE */

@@ -145,7 +145,7 @@ bool mem_add_lines(struct mem *m, uint64_t id, struct span text)
     struct span line;
     while (trace_next(&text, &line)) {
         struct mem_line *l = NEW(struct mem_line);
-        *l = (struct mem_line){ .id = id, .text = mem_keep(line) };
+        *l = (struct mem_line){ .id = id, .i = have++, .text = mem_keep(line) };
         list_push(before, &l->in);
     }
     return true;

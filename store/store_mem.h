@@ -42,6 +42,7 @@ struct mem_chunk {
 struct mem_line {
     struct list in;
     uint64_t id;
+    unsigned i;
     struct span text;
 };
 struct mem_value {

@@ -128,10 +128,12 @@ enum err mem_trace(struct mem *m, struct store_op *op)
     return ERR_OK;
 }
 
-static bool find_wants(struct mem *m, const struct store_op *op, uint64_t id)
+static bool find_wants(struct mem *m, const struct store_op *op, const struct mem_line *line)
 {
-    uint64_t only = op->id != 0 ? op->id : op->filter.id;
-    if (id <= op->after_id || (only != 0 && id != only))
+    uint64_t id = line->id, only = op->id != 0 ? op->id : op->filter.id;
+    bool page =
+        op->after_id == 0 || id < op->after_id || (id == op->after_id && line->i < op->after_i);
+    if (!page || (only != 0 && id != only))
         return false;
     if (only == 0 && id_local(id) < id_first(op->since_ms))
         return false;
@@ -149,21 +151,21 @@ enum err mem_find(struct mem *m, struct store_op *op)
     unsigned limit = op->limit < STORE_LIST_MAX ? op->limit : STORE_LIST_MAX, n = 0;
     EACH(struct mem_line, it, &m->lines)
     {
-        n += find_wants(m, op, it->id);
+        n += find_wants(m, op, it);
     }
     unsigned skip = n > limit ? n - limit : 0;
     op->lines = ARENA_ARRAY(&op->arena, struct store_trace_line, n - skip);
     op->n = 0;
     EACH(struct mem_line, it, &m->lines)
     {
-        if (!find_wants(m, op, it->id))
+        if (!find_wants(m, op, it))
             continue;
         if (skip > 0) {
             skip--;
             continue;
         }
         struct span text = arena_span(&op->arena, it->text);
-        op->lines[op->n++] = (struct store_trace_line){ it->id, text };
+        op->lines[op->n++] = (struct store_trace_line){ it->id, it->i, text };
     }
     return ERR_OK;
 }

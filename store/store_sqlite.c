@@ -191,7 +191,7 @@ enum err item_read(struct store_sqlite *s, enum statement q, struct arena *a,
     int64_t flags = db_row_num(s->db, q, ITEM_FLAGS);
     struct store_item item = {
         .id = id_whole(s->shard, key_local(key)),
-        .i = (unsigned)(key & ((1 << KEY_BITS) - 1)),
+        .i = key_i(key),
         .token = (uint64_t)db_row_num(s->db, q, ITEM_TOKEN),
         .due_ms = wake >= WAKE_LEASE && wake < WAKE_HELD ? wake - WAKE_LEASE : wake,
         .attempts = (unsigned)db_row_num(s->db, q, ITEM_ATTEMPTS),

@@ -88,6 +88,10 @@ static inline uint64_t key_local(int64_t key)
 {
     return (uint64_t)key >> KEY_BITS;
 }
+static inline unsigned key_i(int64_t key)
+{
+    return (unsigned)(key & ((1 << KEY_BITS) - 1));
+}
 
 /* Binds parameters 1 and 2 to the first and last key that the id can have. */
 void bind_keys(struct store_sqlite *s, enum statement q, uint64_t id);

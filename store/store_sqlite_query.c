@@ -356,7 +356,7 @@ static enum err find_matches(struct store_sqlite *s, const struct store_op *op, 
     return ERR_OK;
 }
 
-/* The only column of the row. */
+/* The first column of the row. */
 static enum err row_copy(struct store_sqlite *s, enum statement q, struct arena *a,
                          struct span *ret)
 {
@@ -364,15 +364,30 @@ static enum err row_copy(struct store_sqlite *s, enum statement q, struct arena 
     return e == ERR_OK ? ERR_OK : db_distrust(s->db);
 }
 
+/* The last key that a page may have: older than (after_id, after_i). */
+static int64_t find_end(const struct store_sqlite *s, const struct store_op *op)
+{
+    unsigned shard = store_id_shard(op->after_id);
+    if (op->after_id == 0 || shard > s->shard)
+        return key_last(UINT64_MAX);
+    if (shard < s->shard)
+        return -1;
+    int64_t last = key_last(op->after_id), key = key_of(op->after_id, 0);
+    return op->after_i < last - key ? key + op->after_i - 1 : last;
+}
+
 /* The message's lines, the last first, as long as there is room. */
 static enum err find_add(struct store_sqlite *s, struct store_op *op, uint64_t local,
                          unsigned limit)
 {
-    bind_keys(s, Q_TRACE_LINES, local);
+    int64_t end = find_end(s, op);
+    db_num(s->db, Q_TRACE_LINES, 1, key_of(local, 0));
+    db_num(s->db, Q_TRACE_LINES, 2, key_last(local) < end ? key_last(local) : end);
     enum err e = ERR_OK;
     while (op->n < limit && (e = db_row(s->db, Q_TRACE_LINES)) == ERR_OK) {
         struct store_trace_line *line = &op->lines[op->n++];
         line->id = id_whole(s->shard, local);
+        line->i = key_i(db_row_num(s->db, Q_TRACE_LINES, 1));
         if (row_copy(s, Q_TRACE_LINES, &op->arena, &line->text) != ERR_OK)
             return ERR_IO;
     }
@@ -389,23 +404,18 @@ static void find_reverse(struct store_op *op)
     }
 }
 
-/* The local ids that are asked for: ret_first..*ret_last; none when first > last. */
-static void find_range(const struct store_sqlite *s, const struct store_op *op, uint64_t *ret_first,
-                       uint64_t *ret_last)
+/* The keys that are asked for: *ret_first..*ret_last; none when first > last. */
+static void find_range(const struct store_sqlite *s, const struct store_op *op, int64_t *ret_first,
+                       int64_t *ret_last)
 {
-    uint64_t first = id_first(op->since_ms), last = id_local(UINT64_MAX);
-    uint64_t id = op->id != 0 ? op->id : op->filter.id;
+    uint64_t first = id_first(op->since_ms), id = op->id != 0 ? op->id : op->filter.id;
+    int64_t last = find_end(s, op);
     if (id != 0) {
         first = id_local(id);
-        last = id_is_ours(s, id) ? first : 0;
+        last = !id_is_ours(s, id) ? -1 : key_last(id) < last ? key_last(id) : last;
     }
-    if (op->after_id != 0 && store_id_shard(op->after_id) > s->shard)
-        last = 0;
-    bool page = op->after_id != 0 && store_id_shard(op->after_id) == s->shard;
-    if (page && id_local(op->after_id) >= first)
-        first = id_local(op->after_id) + 1;
-    *ret_first = first > 0 ? first : 1;
-    *ret_last = op->resume != 0 ? op->resume - 1 : last;
+    *ret_first = key_of(first > 0 ? first : 1, 0);
+    *ret_last = op->resume != 0 ? key_of(op->resume, 0) - 1 : last;
 }
 
 /* From the newest message back, so that the newest lines are found when there are too many. */
@@ -416,21 +426,21 @@ enum err sqlite_find(struct store_sqlite *s, struct store_op *op)
         op->lines = ARENA_ARRAY(&op->arena, struct store_trace_line, limit);
         op->n = 0;
     }
-    uint64_t first = 0, last = 0;
+    int64_t first = 0, last = 0;
     find_range(s, op, &first, &last);
     for (unsigned left = SCAN_STEP; op->n < limit && first <= last; left--) {
         if (left == 0)
             return ERR_AGAIN;
         int64_t key = 0;
-        db_num(s->db, Q_TRACE_LAST, 1, key_of(first, 0));
-        db_num(s->db, Q_TRACE_LAST, 2, key_last(last));
+        db_num(s->db, Q_TRACE_LAST, 1, first);
+        db_num(s->db, Q_TRACE_LAST, 2, last);
         enum err e = db_get(s->db, Q_TRACE_LAST, &key);
         if (e == ERR_NOT_FOUND)
             break;
         TRY(e);
         bool match = false;
         op->resume = key_local(key);
-        last = op->resume - 1;
+        last = key_of(op->resume, 0) - 1;
         TRY(find_matches(s, op, op->resume, &match));
         if (match)
             TRY(find_add(s, op, op->resume, limit));

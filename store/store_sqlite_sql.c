@@ -55,7 +55,7 @@ const char *const store_sqlite_statements[Q_COUNT_] = {
 
     [Q_TRACE_PUT] = "INSERT INTO trace VALUES(?1, ?2)",
     [Q_TRACE_LAST] = "SELECT key FROM trace WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1",
-    [Q_TRACE_LINES] = "SELECT text FROM trace WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC",
+    [Q_TRACE_LINES] = "SELECT text, key FROM trace WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC",
     [Q_TRACE_STEP] = "SELECT key FROM trace WHERE key < ?1 ORDER BY key LIMIT 1 OFFSET ?2",
     [Q_TRACE_DEL] = "DELETE FROM trace WHERE key < ?1",
 

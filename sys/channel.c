@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -10,7 +11,17 @@
 
 enum err channel_pair(int ret_fd[static 2])
 {
-    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret_fd) == 0 ? ERR_OK : ERR_IO;
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return ERR_IO;
+    if (fcntl(pair[0], F_SETFL, fcntl(pair[0], F_GETFL) | O_NONBLOCK) != 0) {
+        close(pair[0]);
+        close(pair[1]);
+        return ERR_IO;
+    }
+    ret_fd[0] = pair[0];
+    ret_fd[1] = pair[1];
+    return ERR_OK;
 }
 
 union control {
@@ -18,7 +29,7 @@ union control {
     char bytes[CMSG_SPACE(sizeof(int) * CHANNEL_FDS_MAX)];
 };
 
-void channel_send(int fd, const void *p, size_t n, const int *fds, unsigned n_fds)
+enum err channel_send(int fd, const void *p, size_t n, const int *fds, unsigned n_fds)
 {
     ASSERT(n <= CHANNEL_BYTES_MAX && n_fds <= CHANNEL_FDS_MAX);
     union control control = { 0 };
@@ -35,8 +46,17 @@ void channel_send(int fd, const void *p, size_t n, const int *fds, unsigned n_fd
     }
     ssize_t sent;
     do
-        sent = sendmsg(fd, &m, MSG_NOSIGNAL);
+        sent = sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (sent < 0 && errno == EINTR);
+    if (sent >= 0)
+        return ERR_OK;
+    return errno == EPIPE || errno == ECONNRESET ? ERR_CLOSED : ERR_AGAIN;
+}
+
+bool channel_unread(int fd)
+{
+    int n = 0;
+    return ioctl(fd, TIOCOUTQ, &n) == 0 && n > 0; /* unix(7): what waits at the other end */
 }
 
 static void take_fds(struct msghdr *m, int *ret_fds, unsigned *ret_n)
@@ -67,9 +87,12 @@ enum err channel_recv(int fd, void *p, size_t cap, size_t *ret_n, int *ret_fds, 
         return errno == EAGAIN || errno == EWOULDBLOCK ? ERR_AGAIN : ERR_IO;
     if (got == 0)
         return ERR_CLOSED;
-    if (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-        return ERR_TOO_BIG;
     take_fds(&m, ret_fds, ret_n_fds);
+    if (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+        while (*ret_n_fds > 0)
+            close(ret_fds[--*ret_n_fds]);
+        return ERR_TOO_BIG;
+    }
     *ret_n = (size_t)got;
     return ERR_OK;
 }

@@ -7,12 +7,15 @@
 
 enum { CHANNEL_FDS_MAX = 200, CHANNEL_BYTES_MAX = 16 * 1024 };
 
+/* The first end never blocks, to read either: what sits at the other one may hang. */
 MUST_USE enum err channel_pair(int ret_fd[static 2]);
-/* Blocks until it is sent; does nothing when the other end is gone, which its death tells anyway.
- */
-void channel_send(int fd, const void *p, size_t n, const int *fds, unsigned n_fds);
-/* ERR_AGAIN (non-blocking and nothing there), ERR_CLOSED, ERR_IO, ERR_TOO_BIG. fds: room for
- * CHANNEL_FDS_MAX; they come close-on-exec. */
+/* Never blocks. ERR_AGAIN: the other end has not read enough of what it was sent, try later;
+ * ERR_CLOSED: it is gone. */
+MUST_USE enum err channel_send(int fd, const void *p, size_t n, const int *fds, unsigned n_fds);
+/* Is there something that the other end was sent and has not read? */
+bool channel_unread(int fd);
+/* ERR_AGAIN (nothing there, and the descriptor does not block), ERR_CLOSED, ERR_IO, ERR_TOO_BIG.
+ * fds: room for CHANNEL_FDS_MAX; they come close-on-exec. */
 MUST_USE enum err channel_recv(int fd, void *p, size_t cap, size_t *ret_n, int *ret_fds,
                                unsigned *ret_n_fds);
 

@@ -63,6 +63,18 @@ enum err listen_tcp(const struct ip *ip, bool shared, int *ret_fd, struct why *w
     return ERR_OK;
 }
 
+/* Takes an old socket away; nothing else, which somebody may want. */
+static enum err make_way(const char *path, struct why *why)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0)
+        return ERR_OK;
+    if (S_ISSOCK(st.st_mode) && unlink(path) == 0)
+        return ERR_OK;
+    why_set(why, "%s is in the way of a socket: remove it", path);
+    return ERR_EXISTS;
+}
+
 enum err listen_unix(const char *path, unsigned mode, int *ret_fd, struct why *why)
 {
     struct sockaddr_un sa = { .sun_family = AF_UNIX };
@@ -73,10 +85,11 @@ enum err listen_unix(const char *path, unsigned mode, int *ret_fd, struct why *w
         return ERR_TOO_BIG;
     }
     memcpy(sa.sun_path, path, n + 1);
-    (void)unlink(path);
+    TRY(make_way(path, why));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&sa, sizeof sa) == 0 &&
-              chmod(path, mode) == 0 && listen(fd, BACKLOG) == 0;
+    /* before it has a name: bind takes these rights over, and follows no link */
+    bool ok = fd >= 0 && fchmod(fd, mode) == 0 &&
+              bind(fd, (struct sockaddr *)&sa, sizeof sa) == 0 && listen(fd, BACKLOG) == 0;
     if (!ok) {
         why_set(why, "cannot listen on %s: %s", path, strerror(errno));
         if (fd >= 0)

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 import urllib.request
 
 import ctl
@@ -130,6 +131,35 @@ def trace():
     check("trace: nothing found is 1", code == 1, (code, err))
 
 
+def long_trace():
+    """More lines than one answer of a worker has."""
+    to = ["p%d@down.example" % i for i in range(600)]
+    peer = Peer(int(PORT))
+    peer.ehlo()
+    code = peer.envelope("pages@example.net", *to)
+    code, lines = peer.data(message("pages")) if code == 250 else (code, [""])
+    ident = lines[-1].split()[-1]
+    peer.quit()
+
+    def tried(times):
+        rows = listed("--from", "pages@example.net")
+        return len(rows) == len(to) and all(r["attempts"] == times and r["state"] == "waiting" for r in rows)
+    check("a mail to %d recipients is tried" % len(to), code == 250 and wait_for(30, tried, 1), (code, lines))
+    postern("queue", "retry", ident)
+    check("and again", wait_for(30, tried, 2))
+    code, out, err = postern("trace", ident, "--json")
+    found = json.loads(out or "{}")
+    events = [line["event"] for m in found.get("messages", []) for line in m["lines"]]
+    want = ["accepted"] + ["deferred"] * len(to) + ["retried"] * (len(events) - 1 - 2 * len(to)) + ["deferred"] * len(to)
+    check("trace: whole, though it takes several answers (%d lines)" % len(events), code == 0 and events == want and
+          not found["more"], (code, err, len(events), events[:2]))
+    code, out, err = postern("trace", "--since", "1h", "--limit", "1", "--json")
+    check("trace --limit: the newest message alone, and that there are more", [m["id"] for m in
+          json.loads(out)["messages"]] == [ident] and json.loads(out)["more"], (code, out[:200], err))
+    code, out, _ = postern("queue", "drop", ident)
+    check("queue drop: all its recipients", code == 0 and str(len(to)) in out, out)
+
+
 def explain():
     code, out, err = postern("explain", "--from", "ada@example.net", "--to", box(1))
     check("explain: route and contract in words", code == 0 and "down.hop.example" in out, out + err)
@@ -140,6 +170,25 @@ def status():
     check("status: for people", code == 0 and "edge.example" in out, out + err)
     code, out, err = postern("status", "--json")
     check("status: JSON", code == 0 and json.loads(out), out + err)
+
+
+def gauges():
+    with urllib.request.urlopen("http://127.0.0.1:%s/metrics" % METRICS, timeout=5) as answer:
+        return dict(re.findall(r"(?m)^postern_queue_(\w+) (-?\d+)$", answer.read().decode()))
+
+
+def queue_is_measured():
+    """The gauges say what the list says, of three workers together."""
+    postern("queue", "hold", "--to", box(9))
+    rows = listed()
+    states = [r["state"] for r in rows]
+    want = {"messages": len({r["id"] for r in rows}), "recipients": len(rows), "waiting": states.count("waiting"),
+            "held": 1, "due": 0, "leased": 0}
+    check("metrics: the queue by its states", states.count("held") == 1 and
+          wait_for(15, lambda: want.items() <= {k: int(v) for k, v in gauges().items()}.items()), (want, gauges()))
+    age = time.time() - min(r["accepted"] for r in rows) / 1000
+    check("metrics: the age of the oldest message", abs(int(gauges()["oldest_seconds"]) - age) < 15, (age, gauges()))
+    postern("queue", "release", "--to", box(9))
 
 
 def metrics():
@@ -179,7 +228,8 @@ def second(before):
 
 
 if PART == "first":
-    run(fill, filters, show, hold, retry, drop, reroute, trace, explain, status, metrics)
+    run(fill, filters, show, hold, retry, drop, reroute, trace, long_trace, explain, status,
+        metrics, queue_is_measured)
 elif PART == "second":
     second(int(sys.argv[7]))
 else:

@@ -151,6 +151,31 @@ def deaths(g):
     check("and they take over the next good file", bool(line))
 
 
+def deaf(g):
+    """A worker hangs while the configuration changes again and again."""
+    victim, *others = children(g.pid)
+    os.kill(victim, signal.SIGSTOP)
+    for i in range(300):
+        with open(g.path + ".new", "w") as f:
+            f.write(g.good + "# deaf %d\n" % i)
+        os.rename(g.path + ".new", g.path)
+        os.kill(g.pid, signal.SIGHUP)
+        time.sleep(0.02)
+    text = g.good + "domain \"deaf.example\" { maildir = \"%s/mail/b-{domain}/{local}\" }\n" % g.folder
+    with open(g.path, "w") as f:
+        f.write(text)
+    seen = g.log().count("config.reloaded")
+    os.kill(g.pid, signal.SIGHUP)
+    check("a worker that hangs does not hold up the other", wait_for(10, lambda: g.log().count("config.reloaded") > seen))
+    check("it is killed in the end", wait_for(60, lambda: "worker.deaf" in g.log() and victim not in children(g.pid)))
+    check("alone", set(others) <= set(children(g.pid)))
+    check("another takes its place", wait_for(10, lambda: len(children(g.pid)) == 2))
+    wait_for(10, greets, g.port)
+    check("with the newest configuration", wait_for(10, lambda: g.rcpts("x@deaf.example") == {250}))
+    line = g.accept(g.good)
+    check("and both take over the next one", bool(line))
+
+
 def storm(g):
     """A reload every 50 ms under load."""
     done, bad, stop = [], [], threading.Event()
@@ -187,7 +212,7 @@ def storm(g):
 
 def main():
     g = Gate(sys.argv[1], *(int(a) for a in sys.argv[2:]))
-    for part in (good_file, bad_files, sockets, deaths, storm):
+    for part in (good_file, bad_files, sockets, deaths, deaf, storm):
         attempt(part.__name__ + " runs to its end", part, g)
 
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # test_reload.sh - SIGHUP: a good file is taken over by all workers while old sessions live on, a bad one
 # changes nothing and is reported with its place, sockets are not changed, a worker that dies comes back
-# with what holds now. At most 2 minutes.
+# with what holds now, and one that hangs is replaced. At most 2 minutes.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=test/live/lib.sh

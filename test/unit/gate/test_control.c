@@ -414,6 +414,54 @@ TEST(a_trace_is_found_by_exactly_what_is_asked)
     stage_end(&s);
 }
 
+/* The lines that come page after page, from the newest back: "event" of each, and how many pages.
+ */
+static unsigned trace_pages(struct stage *s, unsigned limit, struct buf *ret)
+{
+    char request[256], after[ID_BYTES_MAX] = "";
+    int64_t after_i = 0;
+    unsigned pages = 0;
+    bool more = true;
+    for (; more && pages < 100; pages++) {
+        (void)snprintf(request, sizeof request,
+                       TRACE "\"since\":0,\"limit\":%u,\"after_id\":\"%s\",\"after_i\":%lld}",
+                       limit, after, (long long)after_i);
+        struct ctl *c = ask(s, request);
+        CHECK(ctl_get_bool(c, "ok"));
+        for (size_t i = ctl_count(c, "messages"); i > 0; i--) {
+            const struct ctl *m = ctl_at(c, "messages", i - 1);
+            for (size_t k = ctl_count(m, "lines"); k > 0; k--)
+                buf_putf(ret, "%.*s ", SPAN_ARG(ctl_get(ctl_at(m, "lines", k - 1), "event")));
+        }
+        more = ctl_get_bool(c, "more");
+        (void)snprintf(after, sizeof after, "%.*s", SPAN_ARG(ctl_get(c, "after_id")));
+        after_i = ctl_get_num(c, "after_i");
+        ctl_free(c);
+    }
+    return pages;
+}
+
+TEST(a_trace_is_paged_from_the_newest_back)
+{
+    struct stage s;
+    struct buf got;
+    stage_begin(&s);
+    put(&s, "a@example.net", "b@example.org", 1);
+    CHECK_NUM(changed(&s, CHANGE "\"hold\",\"all\":true}"), 1);
+    CHECK_NUM(changed(&s, CHANGE "\"release\",\"all\":true}"), 1);
+    put(&s, "a@example.net", "b@example.org", 1);
+    CHECK_NUM(changed(&s, CHANGE "\"drop\",\"all\":true}"), 2);
+    for (unsigned limit = 1; limit <= 7; limit++) {
+        buf_init(&got, 4096);
+        unsigned pages = trace_pages(&s, limit, &got);
+        CHECK_NUM(pages, 6 / limit + 1);
+        CHECK_Z(buf_span(&got), "dropped accepted dropped released held accepted ");
+        buf_done(&got);
+    }
+    check_refused(&s, TRACE "\"after_id\":\"x\"}", "usage");
+    stage_end(&s);
+}
+
 TEST(explain_answers_with_route_contract_and_facts)
 {
     struct stage s;

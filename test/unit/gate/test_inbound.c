@@ -2,6 +2,7 @@
  * full. What is tested is what the core and the connection leave to inbound.c. */
 #include "gate/inbound.h"
 
+#include "base/log.h"
 #include "gate/sched.h"
 #include "io/conn.h"
 #include "sys/listen.h"
@@ -18,11 +19,11 @@ struct peer {
     bool gone;
 };
 
-/* A store whose disk may be full. */
+/* A store whose disk may be full, or hang. */
 struct disk {
     struct store_backend backend; /* first */
     struct store_backend *inner;
-    bool full;
+    bool full, frozen;
 };
 
 struct stage {
@@ -43,6 +44,8 @@ static struct disk *disk_of(struct store_backend *b)
 
 static enum err disk_begin(struct store_backend *b)
 {
+    while (__atomic_load_n(&disk_of(b)->frozen, __ATOMIC_SEQ_CST))
+        (void)usleep(1000);
     return disk_of(b)->inner->ops->begin(disk_of(b)->inner);
 }
 
@@ -108,7 +111,8 @@ static struct config *config_new(void)
         "listen \"127.0.0.1:2525\" { tls = starttls }\n"
         "certificate { chain = \"/test/conf/ec.pem\", key = \"/test/conf/ec.key\" }\n"
         "domain \"example.org\" { maildir = \"/mail/{local}\" }\n"
-        "limits { idle_commands = 100000, handshake = \"200ms\" }\n";
+        "limits { idle_commands = 100000, handshake = 200ms, commit = 300ms, data = 500ms,\n"
+        "body_memory = 1M }\n";
     struct config_boot boot = { 0 };
     struct config_source source = { read_text, match_none, text };
     struct config *c = NULL;
@@ -278,5 +282,109 @@ TEST(t01_starttls_waits_for_all_that_was_said_before)
     wait_ms(&s, 400); /* past the end of the handshake that never came */
     CHECK(s.peer[0].gone);
     buf_done(&flood);
+    stage_end(&s);
+}
+
+/* --- a disk that hangs --- */
+
+static void freeze(struct stage *s, bool frozen)
+{
+    __atomic_store_n(&s->disk->frozen, frozen, __ATOMIC_SEQ_CST);
+}
+
+static void totals_known(struct store_op *op)
+{
+    struct stage *s = op->arg;
+    loop_stop(s->w.loop);
+}
+
+static struct store_totals totals(struct stage *s)
+{
+    struct store_op op;
+    store_op_init(&op, STORE_COUNT, totals_known, s);
+    op.result = ERR_AGAIN;
+    store_submit(s->w.store[0], &op);
+    while (store_pending(s->w.store[0]) > 0)
+        loop_run(s->w.loop);
+    struct store_totals ret = op.totals;
+    CHECK_NUM(op.result, ERR_OK);
+    store_op_done(&op);
+    return ret;
+}
+
+/* = RFC 5321 6.1: the client is told to come again before its own patience ends; what the disk
+ * takes when it is back is a second copy at worst, and never lost. */
+TEST(a_commit_that_hangs_ends_the_session_and_keeps_the_mail)
+{
+    struct stage s;
+    stage_begin(&s);
+    peer_begin(&s, 0);
+    talk(&s, 0, "MAIL FROM:<a@example.net>\r\n", "250 2.1.0");
+    talk(&s, 0, "RCPT TO:<a@example.org>\r\n", "250 2.1.5");
+    talk(&s, 0, "DATA\r\n", "354");
+    freeze(&s, true);
+    talk(&s, 0, "Subject: a\r\n\r\na\r\n.\r\nNOOP\r\n", "421 4.3.0");
+    while (!s.late && !s.peer[0].gone)
+        loop_run(s.w.loop);
+    CHECK(span_find(buf_span(&s.peer[0].got), '\n') == s.peer[0].got.n - 1); /* one line */
+    CHECK_NUM(stats_sum(&s.w.stats, STAT_CONNECTIONS_OPEN), 0);
+    CHECK_NUM(stats_sum(&s.w.stats, STAT_MAIL_IN), 0);
+
+    freeze(&s, false);
+    CHECK_NUM(totals(&s).messages, 1);
+    CHECK_NUM(stats_sum(&s.w.stats, STAT_MAIL_IN), 1);
+    stage_end(&s);
+}
+
+TEST(a_commit_that_hangs_after_its_client_left_is_nobodys_deadline)
+{
+    struct stage s;
+    stage_begin(&s);
+    peer_begin(&s, 0);
+    talk(&s, 0, "MAIL FROM:<a@example.net>\r\n", "250 2.1.0");
+    talk(&s, 0, "RCPT TO:<a@example.org>\r\n", "250 2.1.5");
+    talk(&s, 0, "DATA\r\n", "354");
+    freeze(&s, true);
+    say(&s, 0, SPAN("Subject: a\r\n\r\na\r\n.\r\n"));
+    wait_ms(&s, 50);
+    conn_free(s.peer[0].conn);
+    s.peer[0].conn = NULL;
+    wait_ms(&s, 400);
+    CHECK_NUM(stats_sum(&s.w.stats, STAT_CONNECTIONS_OPEN), 0);
+    freeze(&s, false);
+    CHECK_NUM(totals(&s).messages, 1);
+    stage_end(&s);
+}
+
+/* The chunks that go ahead wait for the disk, the client for room, and its deadline holds all the
+ * same. */
+TEST(t14_a_body_that_waits_for_a_hanging_disk_has_its_deadline)
+{
+    enum { LINE = 1000, SENT_MAX = 8 * 1024 * 1024 };
+    struct stage s;
+    char line[LINE];
+    memset(line, 'x', sizeof line);
+    line[LINE - 2] = '\r';
+    line[LINE - 1] = '\n';
+    stage_begin(&s);
+    peer_begin(&s, 0);
+    talk(&s, 0, "MAIL FROM:<a@example.net>\r\n", "250 2.1.0");
+    talk(&s, 0, "RCPT TO:<a@example.org>\r\n", "250 2.1.5");
+    talk(&s, 0, "DATA\r\n", "354");
+    freeze(&s, true);
+    buf_clear(&s.peer[0].got);
+    size_t at = 0;
+    for (size_t sent = 0; sent < SENT_MAX && !s.peer[0].gone && !s.late;) {
+        size_t n = conn_write(s.peer[0].conn, span_of(line + at, sizeof line - at));
+        at = (at + n) % sizeof line;
+        sent += n;
+        if (n == 0)
+            wait_ms(&s, 2);
+    }
+    CHECK(s.peer[0].gone && !s.late);
+    CHECK_NUM(stats_sum(&s.w.stats, STAT_CONNECTIONS_OPEN), 0);
+    freeze(&s, false);
+    CHECK_NUM(totals(&s).messages, 0);
+    CHECK_NUM(s.w.body_memory, 0);
     stage_end(&s);
 }

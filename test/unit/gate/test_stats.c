@@ -16,6 +16,19 @@ TEST(stats_sums_all_workers)
     CHECK_NUM(stats_sum(&b, STAT_ACTIVE), 16);
 }
 
+TEST(stats_oldest_is_the_oldest_of_all_workers)
+{
+    struct stats_row row[WORKERS] = { { { 0 } } };
+    struct stats a = { row, WORKERS, 0 }, b = { row, WORKERS, 1 };
+    stats_set(&a, STAT_QUEUE_OLDEST, 70);
+    stats_set(&b, STAT_QUEUE_OLDEST, 30);
+    stats_set(&a, STAT_QUEUE_MESSAGES, 70);
+    stats_set(&b, STAT_QUEUE_MESSAGES, 30);
+    CHECK_NUM(stats_sum(&a, STAT_QUEUE_OLDEST), 70);
+    CHECK_NUM(stats_sum(&b, STAT_QUEUE_OLDEST), 70);
+    CHECK_NUM(stats_sum(&a, STAT_QUEUE_MESSAGES), 100);
+}
+
 TEST(stats_wipe_leaves_counters)
 {
     struct stats_row row[WORKERS] = { { { 0 } } };

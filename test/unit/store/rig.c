@@ -289,7 +289,8 @@ void rig_print(const struct store_op *op, struct buf *out)
                  op->totals.messages, op->totals.recipients, op->totals.held, op->totals.leased,
                  op->totals.due, op->totals.oldest_ms);
     for (unsigned i = 0; op->kind == STORE_FIND && i < op->n; i++)
-        buf_putf(out, "  %" PRIx64 ": %.*s\n", op->lines[i].id, SPAN_ARG(op->lines[i].text));
+        buf_putf(out, "  %" PRIx64 " %u: %.*s\n", op->lines[i].id, op->lines[i].i,
+                 SPAN_ARG(op->lines[i].text));
     if (op->kind == STORE_KV_GET)
         buf_putf(out, "  %.*s\n", SPAN_ARG(op->value));
 }

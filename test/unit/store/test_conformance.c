@@ -544,11 +544,11 @@ static void check_pages_of_shard(struct rig *r, uint64_t after_id, unsigned want
     CHECK_NUM(rig_do(r, &op), ERR_OK);
     CHECK_NUM(op.n, want);
     store_op_done(&op);
-    rig_op(&op, STORE_FIND);
+    rig_op(&op, STORE_FIND); /* the other way round */
     op.limit = 4;
     op.after_id = after_id;
     CHECK_NUM(rig_do(r, &op), ERR_OK);
-    CHECK_NUM(op.n, want);
+    CHECK_NUM(op.n, 1 - want);
     store_op_done(&op);
 }
 
@@ -635,6 +635,7 @@ static void check_find(struct rig *r, struct store_op want, const char *lines)
     op.id = want.id;
     op.since_ms = want.since_ms;
     op.after_id = want.after_id;
+    op.after_i = want.after_i;
     op.limit = want.limit;
     memcpy(op.match, want.match, sizeof op.match);
     CHECK_NUM(rig_do(r, &op), ERR_OK);
@@ -659,11 +660,53 @@ static void case_find(struct rig *r)
     check_find(r, (struct store_op){ .limit = 2, .id = id[0] }, "a2 a3 x ");
     check_find(r, (struct store_op){ .limit = 9, .id = id[0] + 1 }, "");
     check_find(r, (struct store_op){ .limit = 9, .since_ms = RIG_NOW + 1 }, "b1 x c1 x ");
-    check_find(r, (struct store_op){ .limit = 9, .after_id = id[1] }, "c1 x ");
+    check_find(r, (struct store_op){ .limit = 9, .after_id = id[1] }, "a1 a2 a3 x ");
+    check_find(r, (struct store_op){ .limit = 9, .after_id = id[0] }, "");
+    check_find(r, (struct store_op){ .limit = 9, .after_id = id[0], .after_i = 2 }, "a1 a2 ");
+    check_find(r, (struct store_op){ .limit = 1, .after_id = id[0], .after_i = 2 }, "a2 ");
+    check_find(r, (struct store_op){ .limit = 9, .after_id = id[0], .after_i = 99999 },
+               "a1 a2 a3 x ");
+    check_find(r, (struct store_op){ .limit = 2, .after_id = id[2], .after_i = 1 }, "b1 x c1 x ");
+    check_find(r, (struct store_op){ .limit = 2, .after_id = id[2] }, "a3 x b1 x ");
+    check_find(r, (struct store_op){ .limit = 9, .after_id = id[1] - 1 }, "a1 a2 a3 x ");
+    check_find(r, (struct store_op){ .limit = 9, .after_id = id[2], .id = id[0] }, "a1 a2 a3 x ");
+    check_find(r, (struct store_op){ .limit = 9, .after_id = id[0], .id = id[1] }, "");
+    check_find(r, (struct store_op){ .limit = 9, .after_id = id[2], .since_ms = RIG_NOW + 1 },
+               "b1 x ");
+    check_find(
+        r, (struct store_op){ .limit = 9, .after_id = id[0], .after_i = 1, .match[0] = SPAN("x") },
+        "a1 ");
     check_find(r, (struct store_op){ .limit = 9, .match = { SPAN("x"), SPAN("a2") } },
                "a1 a2 a3 x ");
     check_find(r, (struct store_op){ .limit = 9, .match = { SPAN("b1"), SPAN("a2") } }, "");
     check_find(r, (struct store_op){ .limit = 0 }, "");
+}
+
+/* Page after page from the newest back, every line once, whatever the pages cut. */
+static void case_find_pages(struct rig *r)
+{
+    enum { MESSAGES = 4, LINES = 10 };
+    for (unsigned i = 0; i < MESSAGES; i++)
+        CHECK_NUM(rig_trace(r, rig_id(r), i % 2 ? "a\nb\nc\nd" : "a"), ERR_OK);
+    for (unsigned limit = 1; limit <= LINES + 1; limit++) {
+        struct store_op op = { .n = limit };
+        uint64_t after_id = 0;
+        unsigned after_i = 0, found = 0;
+        while (op.n == limit) {
+            rig_op(&op, STORE_FIND);
+            op.limit = limit;
+            op.after_id = after_id;
+            op.after_i = after_i;
+            CHECK_NUM(rig_do(r, &op), ERR_OK);
+            for (unsigned i = 0; i < op.n; i++)
+                CHECK_NUM(op.lines[i].text.p[0], 'a' + (int)op.lines[i].i);
+            found += op.n;
+            after_id = op.n > 0 ? op.lines[0].id : 0;
+            after_i = op.n > 0 ? op.lines[0].i : 0;
+            store_op_done(&op);
+        }
+        CHECK_NUM(found, LINES);
+    }
 }
 
 static void case_trace_limits(struct rig *r)
@@ -813,6 +856,7 @@ static const struct {
     { "totals", case_totals },
     { "clamp", case_t57_clamp },
     { "find", case_find },
+    { "find page after page", case_find_pages },
     { "limits of the trace", case_trace_limits },
     { "expire", case_expire },
     { "kv", case_kv },

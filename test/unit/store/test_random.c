@@ -205,6 +205,8 @@ static void make(const struct plan *p, struct rig *r, unsigned side, struct made
     if (p->kind == STORE_FIND) {
         op->id = p->seq == 1 ? p->id : 0;
         op->filter.id = 0;
+        op->after_id = p->seq == 2 ? p->id : 0;
+        op->after_i = p->n_rcpt;
         op->match[2] = p->limit > 3 ? p->bytes : SPAN_NONE;
     }
     if (p->kind == STORE_LIST && p->seq == 1) {
