@@ -78,6 +78,8 @@ check: tidy unit
 SIM_OBJS = $(call objs,sim) $(filter-out $(patsubst %.c,$(O)/%.o,$(SEAMS)),$(call lib_objs,base mail proto policy io store ctl gate))
 $(O)/postern-sim: $(SIM_OBJS)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(O)/sim_stories: $(call objs,test/sim) $(O)/test/test.o $(O)/test/golden.o $(filter-out $(O)/sim/main.o,$(SIM_OBJS))
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # --- benchmark tools: load generator, sink, backlog, and what nobody can do without
 bench-tools: $(addprefix $(O)/bench-,load sink fill floor)

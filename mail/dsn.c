@@ -15,6 +15,7 @@ enum {
     SUBJECT_SHOWN_MAX = 100,
     WIDTH = 68,
     BOUNDARY_BYTES_MAX = 48,
+    LINE_BYTES_MAX = 998, /* RFC 5322 2.1.1, without CRLF */
 };
 
 /* What is being written. `b` is emptied into the body after each section. */
@@ -80,10 +81,12 @@ static uint64_t header_bytes(const struct dsn *d)
     return n;
 }
 
-/* Copies the first n bytes. A bare CR or LF becomes CRLF (T-11). */
-static void copy_original(struct writer *w, uint64_t n)
+/* Copies the first n bytes. A bare CR or LF becomes CRLF (T-11). Of a line that is too long to be
+ * sent the end is left out; then false. */
+static bool copy_original(struct writer *w, uint64_t n)
 {
-    bool cr = false;
+    bool cr = false, whole = true;
+    size_t line_n = 0;
     struct span piece;
     for (uint64_t at = 0; at < n && (piece = body_at(w->d->body, at)).n > 0; at += piece.n) {
         if (piece.n > n - at)
@@ -94,25 +97,36 @@ static void copy_original(struct writer *w, uint64_t n)
                 buf_put(&w->original, SPAN("\n"));
             if (!cr && c == '\n')
                 buf_put(&w->original, SPAN("\r"));
-            buf_put(&w->original, c == 0 ? SPAN("?") : span_of(&c, 1));
             cr = c == '\r';
+            line_n = cr || c == '\n' ? 0 : line_n + 1;
+            whole = whole && line_n <= LINE_BYTES_MAX;
+            if (line_n <= LINE_BYTES_MAX)
+                buf_put(&w->original, c == 0 ? SPAN("?") : span_of(&c, 1));
         }
     }
     if (cr)
         buf_put(&w->original, SPAN("\n"));
+    return whole;
+}
+
+static void copy_header(struct writer *w)
+{
+    uint64_t n = header_bytes(w->d);
+    (void)copy_original(w, n < HEADER_BYTES_MAX ? n : HEADER_BYTES_MAX);
+    size_t lines_n = span_rfind(buf_span(&w->original), '\n') + 1;
+    if (lines_n < w->original.n)
+        buf_truncate(&w->original, lines_n); /* the rest is a line that a limit cut */
 }
 
 static void take_original(struct writer *w)
 {
     if (!w->d->body)
         return;
-    w->full = full_wanted(w->d);
-    uint64_t n = w->full ? w->d->body->n : header_bytes(w->d);
-    copy_original(w, w->full || n <= HEADER_BYTES_MAX ? n : HEADER_BYTES_MAX);
-    struct span s = buf_span(&w->original);
-    size_t whole = span_rfind(s, '\n') + 1; /* the rest is a line that the limit cut */
-    if (!w->full && whole < s.n)
-        buf_truncate(&w->original, whole);
+    w->full = full_wanted(w->d) && copy_original(w, w->d->body->n);
+    if (!w->full) {
+        buf_clear(&w->original);
+        copy_header(w);
+    }
     w->eight_bit = text_eight_bit(buf_span(&w->original));
 }
 

@@ -16,7 +16,7 @@ static struct {
     struct letter *letter[LETTERS_MAX];
     unsigned n;
     unsigned n_copies, n_duplicates, n_calls;
-    int64_t paused_until_us;
+    int64_t paused_until_us, frozen_until_us;
 } check;
 
 /* --- letters */
@@ -86,6 +86,7 @@ void check_rcpt_answer(struct letter *l, unsigned i, int code)
 void check_end_sent(struct letter *l)
 {
     l->end_sent = true;
+    l->end_sent_us = world_us();
 }
 
 void check_body_answer(struct letter *l, int code)
@@ -97,6 +98,15 @@ void check_body_answer(struct letter *l, int code)
     tell("letter %u is answered %d", l->key, code);
     if (l->accepted)
         check_disk_committed(l);
+}
+
+/* The disk took too long: then nobody knows whether the mail is there. */
+void check_body_cut_off(struct letter *l)
+{
+    int64_t waited_us = world_us() - l->end_sent_us;
+    bool late = l->end_sent && waited_us > (TOWN_COMMIT_S - 1) * (int64_t)SECOND_US;
+    l->reply = late ? 0 : 421;
+    tell("letter %u is answered 421%s", l->key, late ? ", late" : "");
 }
 
 void check_probe_failed(const char *why)
@@ -208,14 +218,15 @@ void check_copy(const struct channel *c, struct span rcpt, struct span body)
     struct letter *l = letter_find(rcpt, &i);
     if (!l)
         violated(2, "%s is given a mail that nobody sent, for %.*s", c->host->name, SPAN_ARG(rcpt));
+    const char *how = c->tls ? "over TLS" : "in clear";
     if (i < 0) {
         check_notice(l, body);
+        tell("%s takes a notification about letter %u, %s", c->host->name, l->key, how);
         return;
     }
     if ((unsigned)i >= l->n_rcpt || l->rcpt[i].domain != c->host->domain)
         violated(5, "%s is given letter %u for %.*s", c->host->name, l->key, SPAN_ARG(rcpt));
-    tell("%s takes letter %u for recipient %d, %s", c->host->name, l->key, i,
-         c->tls ? "over TLS" : "in clear");
+    tell("%s takes letter %u for recipient %d, %s", c->host->name, l->key, i, how);
     copy_take(l, (unsigned)i, body);
     l->rcpt[i].copy_end = c->gate_end;
 }
@@ -349,6 +360,13 @@ void check_pause(int64_t until_us)
 {
     if (until_us > check.paused_until_us)
         check.paused_until_us = until_us;
+    check_freeze(until_us);
+}
+
+void check_freeze(int64_t until_us)
+{
+    if (until_us > check.frozen_until_us)
+        check.frozen_until_us = until_us;
 }
 
 /* Invariant 9: whatever the other side does or does not, no connection lives longer than its core
@@ -362,7 +380,8 @@ static void check_deadlines(void)
         if (!e->sock || !is_gate(&e->ip))
             continue;
         int64_t since = w->touched_us;
-        since = check.paused_until_us > since ? check.paused_until_us : since;
+        int64_t excused_us = out ? check.frozen_until_us : check.paused_until_us;
+        since = excused_us > since ? excused_us : since;
         since = life->begun_us > since ? life->begun_us : since;
         int64_t idle_s = (world_us() - since) / SECOND_US;
         int64_t whole_s = (world_us() - w->begun_us) / SECOND_US;

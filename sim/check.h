@@ -38,7 +38,8 @@ struct letter {
     struct letter_rcpt rcpt[CHECK_RCPTS_MAX];
     struct buf body;
     bool end_sent; /* the client gave away the end of the body */
-    int reply;     /* to the body; 0: none */
+    int64_t end_sent_us;
+    int reply; /* to the body; 0: none */
     bool accepted, finished;
     int64_t begun_wall_ms;
 };
@@ -52,6 +53,8 @@ struct letter *letter_next(struct letter *after);
 void check_rcpt_answer(struct letter *l, unsigned i, int code);
 void check_end_sent(struct letter *l);
 void check_body_answer(struct letter *l, int code);
+/* 421 instead: the gateway hangs up. */
+void check_body_cut_off(struct letter *l);
 /* A mail of ours that may be accepted must be, now that all is calm. */
 void check_probe_failed(const char *why);
 
@@ -86,7 +89,9 @@ void check_read(struct wire_end *e);
 void check_before_start(void);
 void check_open_failed(unsigned shard, enum err e);
 void check_limits(struct worker *w);
+/* All of the gateway stands still until then; or its threads only. */
 void check_pause(int64_t until_us);
+void check_freeze(int64_t until_us);
 
 /* --- the end --- */
 

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+enum { PIECE_BLOCK = 64 * 1024, PATH_BYTES = 64 };
 enum { LINES_MAX = 20000, EVENT_MAX = 24, ID_MAX = 24, VALUE_MAX = 4000 };
 
 bool check_disk_in_doubt(void)
@@ -14,12 +15,19 @@ bool check_disk_in_doubt(void)
     return disk_failures() > 0;
 }
 
-static void query(unsigned shard, const char *sql, disk_row_fn *fn, void *arg)
+typedef bool query_fn(const char *path, const char *sql, disk_row_fn *fn, void *arg,
+                      const char **ret_why);
+
+static void query_by(query_fn *by, unsigned shard, const char *sql, disk_row_fn *fn, void *arg)
 {
     const char *why = "";
-    if (!disk_query(machine_shard_path(shard), sql, fn, arg, &why) &&
-        strcmp(why, "no such table: meta") != 0 && !strstr(why, "no such table"))
+    if (!by(machine_shard_path(shard), sql, fn, arg, &why) && !strstr(why, "no such table"))
         violated(1, "shard %u cannot be read: %s", shard, why);
+}
+
+static void query(unsigned shard, const char *sql, disk_row_fn *fn, void *arg)
+{
+    query_by(disk_query, shard, sql, fn, arg);
 }
 
 /* --- numbers */
@@ -49,6 +57,18 @@ void check_disk_list(void)
 {
     for (unsigned shard = 0; shard < MACHINE_SHARDS; shard++)
         query(shard, "SELECT line, wake, token FROM rcpt", take_row, NULL);
+}
+
+static void tell_trace(void *arg, int n, const char *const *column)
+{
+    (void)arg, (void)n;
+    tell("trace: %s", column[0]);
+}
+
+void check_disk_trace(void)
+{
+    for (unsigned shard = 0; shard < MACHINE_SHARDS; shard++)
+        query(shard, "SELECT text FROM trace ORDER BY key", tell_trace, NULL);
 }
 
 bool check_queue_is_empty(void)
@@ -117,15 +137,15 @@ static void take_trace(void *arg, int n, const char *const *column)
     buf_done(&to);
 }
 
-static struct look look_new(void)
+static struct look look_new(query_fn *by)
 {
     struct look look = { .n = 0 };
     for (struct letter *l = letter_next(NULL); l; l = letter_next(l))
         look.n = l->key + 1;
     look.of = mem_zalloc((look.n + 1) * sizeof *look.of);
     for (unsigned shard = 0; shard < MACHINE_SHARDS; shard++) {
-        query(shard, "SELECT line FROM rcpt", take_rcpt, &look);
-        query(shard, "SELECT text FROM trace ORDER BY key", take_trace, &look);
+        query_by(by, shard, "SELECT line FROM rcpt", take_rcpt, &look);
+        query_by(by, shard, "SELECT text FROM trace ORDER BY key", take_trace, &look);
     }
     return look;
 }
@@ -147,7 +167,7 @@ static void check_held(const struct letter *l, const struct holding *h, const ch
 
 static void check_all_held(const char *when)
 {
-    struct look look = look_new();
+    struct look look = look_new(disk_query);
     for (struct letter *l = letter_next(NULL); l; l = letter_next(l))
         check_held(l, &look.of[l->key], when);
     mem_free(look.of);
@@ -158,11 +178,39 @@ void check_before_start(void)
     check_all_held("after the end of a life");
 }
 
+/* A durable row speaks of bytes beside the database: they are durable, too. */
+static void take_piece(void *arg, int n, const char *const *column)
+{
+    uint64_t place, bytes;
+    const char *path = arg;
+    if (n != 2 || span_u64(span_z(column[0]), UINT32_MAX, &place) != ERR_OK ||
+        span_u64(span_z(column[1]), UINT32_MAX, &bytes) != ERR_OK)
+        violated(1, "%s: a piece without place or length", path);
+    if (!disk_is_synced(path, place * PIECE_BLOCK, bytes))
+        violated(1, "%s: %s bytes at block %s were not synced before their row", path, column[1],
+                 column[0]);
+}
+
+static void check_pieces(void)
+{
+    char path[PATH_BYTES];
+    for (unsigned shard = 0; shard < MACHINE_SHARDS; shard++) {
+        (void)snprintf(path, sizeof path, "%s-bodies", machine_shard_path(shard));
+        query_by(disk_query_platter, shard, "SELECT place, bytes FROM piece", take_piece, path);
+    }
+}
+
 void check_disk_committed(struct letter *l)
 {
-    struct look look = look_new();
+    struct look look = look_new(disk_query);
     check_held(l, &look.of[l->key], "at its 250");
     mem_free(look.of);
+    if (check_disk_in_doubt())
+        return;
+    look = look_new(disk_query_platter);
+    check_held(l, &look.of[l->key], "on the platter, at its 250");
+    mem_free(look.of);
+    check_pieces();
 }
 
 void check_open_failed(unsigned shard, enum err e)
@@ -291,7 +339,7 @@ static void trace_tried(struct traces *t, struct span line, struct span event, s
     if (span_eq(event, SPAN("bounced")) && !may_bounce(l, rcpt) && rcpt >= 0)
         violated(6, "letter %u bounces for recipient %d, and nobody refused it: %.*s", l->key, rcpt,
                  SPAN_ARG(line));
-    int64_t give_up_ms = (l->null_from ? TOWN_BOUNCE_GIVE_UP_S : TOWN_GIVE_UP_S) * 1000;
+    int64_t give_up_ms = (l->null_from ? town.bounce_give_up_s : town.give_up_s) * (int64_t)1000;
     int64_t age_ms = trace_number(line, "time") - e->accepted_ms;
     bool old = age_ms >= give_up_ms;
     if (age_ms < 0) /* the calendar was set back: then the waits between attempts tell */
@@ -343,9 +391,9 @@ static void check_entry(const struct traces *t, const struct entry *e)
 static void check_tallies(void)
 {
     static const char *const empty[] = {
-        "SELECT count(*) FROM message", "SELECT count(*) FROM chunk",
-        "SELECT count(*) FROM staged",  "SELECT messages FROM meta",
-        "SELECT recipients FROM meta",  "SELECT held FROM meta"
+        "SELECT count(*) FROM message", "SELECT count(*) FROM chunk", "SELECT count(*) FROM staged",
+        "SELECT count(*) FROM piece",   "SELECT messages FROM meta",  "SELECT recipients FROM meta",
+        "SELECT held FROM meta"
     };
     for (size_t i = 0; i < COUNTOF(empty); i++)
         if (number(empty[i]) != 0)

@@ -10,7 +10,8 @@ bool check_disk_in_doubt(void);
 /* A 250 was heard: the letter is on the disk at this moment. */
 void check_disk_committed(struct letter *l);
 void check_disk_end(void);
-/* Tells what is in the queue. */
+/* Tells what is in the queue, or all of the trace. */
 void check_disk_list(void);
+void check_disk_trace(void);
 
 #endif

@@ -13,7 +13,7 @@ enum {
     LETTERS_A_SESSION = 4,
     PATIENCE_MS = 150 * 1000,
     SIZE_LIMIT = TOWN_MESSAGE_BYTES,
-    BIG_LEAST = 300 * 1000,
+    BIG_LEAST = 60 * 1000,
     BIG_MOST = 1800 * 1000
 };
 enum { PROBE_TRIES = 12, PROBE_AGAIN_US = 10 * SECOND_US };
@@ -64,6 +64,7 @@ struct client {
     unsigned n_left, n_taken;
     bool ours, pipelines, tls_wanted, tls_next, starttls, chunks, uses_bdat, ended, close_drained;
     bool probe;
+    const struct letter_plan *plan; /* or NULL: it draws what it does */
     enum clumsy clumsy;
     enum ask clumsy_at;
     enum hostile hostile;
@@ -121,22 +122,47 @@ static void put_body(struct letter *l, size_t about)
     } while (l->body.n < about);
 }
 
-static struct letter *letter_make(struct client *c, bool probe)
+/* Too large for the database alone; half of them not by much. */
+static size_t draw_big(void)
 {
-    struct letter *l = check_letter_new(!c->ours);
+    int64_t n = draw_from(BIG_LEAST, BIG_MOST);
+    return (size_t)(n % 2 ? n : BIG_LEAST + n * n / BIG_MOST * n / BIG_MOST);
+}
+
+static void letter_draw(struct letter *l, bool probe, bool hostile_big)
+{
     l->null_from = !probe && draw(12) == 0;
     l->eight_bit = !probe && draw(10) == 0;
     l->n_rcpt = probe ? 1 : 1 + (unsigned)draw((uint64_t)swarm.recipients);
     for (unsigned i = 0; i < l->n_rcpt; i++) {
-        struct letter_rcpt *r = &l->rcpt[i];
-        r->domain = &town.domain[probe ? 0 : draw(town.n_domain)];
-        r->refused = !probe && draw(10) == 0;
-        r->copy_read_us = -1;
+        l->rcpt[i].domain = &town.domain[probe ? 0 : draw(town.n_domain)];
+        l->rcpt[i].refused = !probe && draw(10) == 0;
     }
     size_t about = 1 + (size_t)draw((uint64_t)swarm.body_bytes);
     if (!probe && draw_permille(swarm.big_permille))
-        about = (size_t)draw_from(BIG_LEAST, BIG_MOST);
-    put_body(l, c->hostile == HOSTILE_BIG ? SIZE_LIMIT + 5000 : about);
+        about = draw_big();
+    put_body(l, hostile_big ? SIZE_LIMIT + 5000 : about);
+}
+
+static void letter_follow(struct letter *l, const struct letter_plan *plan)
+{
+    l->n_rcpt = plan->n_to;
+    for (unsigned i = 0; i < plan->n_to; i++) {
+        l->rcpt[i].domain = plan->to[i];
+        l->rcpt[i].refused = plan->no_such_user;
+    }
+    put_body(l, plan->bytes);
+}
+
+static struct letter *letter_make(struct client *c, bool probe)
+{
+    struct letter *l = check_letter_new(!c->ours);
+    if (c->plan)
+        letter_follow(l, c->plan);
+    else
+        letter_draw(l, probe, c->hostile == HOSTILE_BIG);
+    for (unsigned i = 0; i < l->n_rcpt; i++)
+        l->rcpt[i].copy_read_us = -1;
     l->hostile = c->hostile != HOSTILE_NOT;
     return l;
 }
@@ -215,7 +241,7 @@ static void begin_letter(struct client *c)
     c->n_left--;
     c->n_taken = 0;
     c->letter = letter_make(c, c->probe);
-    c->uses_bdat = c->chunks && draw(3) == 0;
+    c->uses_bdat = !c->plan && c->chunks && draw(3) == 0;
     if (stumbles(c, ASK_MAIL))
         return;
     buf_init(&b, 4096);
@@ -429,7 +455,7 @@ static void heard(struct client *c, enum ask what, unsigned i, const struct repl
 {
     if (r->code == 421) {
         if (what == ASK_END || what == ASK_DATA)
-            c->letter->reply = 421;
+            check_body_cut_off(c->letter);
         client_hang_up(c);
         return;
     }
@@ -543,24 +569,38 @@ static struct client *client_new(bool probe)
     reply_parser_init(&c->parser);
     buf_init(&c->out, SIZE_MAX / 4);
     c->probe = probe;
+    return c;
+}
+
+static void client_draw(struct client *c)
+{
     unsigned who = (unsigned)draw((uint64_t)swarm.clients);
-    c->ours = probe || draw(4) > 0;
+    c->ours = c->probe || draw(4) > 0;
     c->ip = c->ours ? (struct ip){ IP_V4, 0, { 10, 1, 0, (uint8_t)(1 + who) } }
                     : (struct ip){ IP_V4, 0, { 192, 0, 2, (uint8_t)(1 + who) } };
-    c->n_left = probe ? 1 : 1 + (unsigned)draw(LETTERS_A_SESSION);
+    c->n_left = c->probe ? 1 : 1 + (unsigned)draw(LETTERS_A_SESSION);
     c->pipelines = draw(2);
     c->tls_wanted = draw_permille(swarm.client_tls_permille);
-    if (!probe && draw_permille(swarm.client_fault_permille)) {
+    if (!c->probe && draw_permille(swarm.client_fault_permille)) {
         c->clumsy = (enum clumsy)(1 + draw(CLUMSY_COUNT_ - 1));
         c->clumsy_at = (enum ask)draw(ASK_QUIT + 1);
-    } else if (!probe && draw_permille(swarm.hostile_permille)) {
+    } else if (!c->probe && draw_permille(swarm.hostile_permille)) {
         c->hostile = (enum hostile)(1 + draw(HOSTILE_COUNT_ - 1));
         if (c->hostile == HOSTILE_BIG && swarm.big_permille == 0)
             c->hostile = HOSTILE_FLOOD;
         if (c->hostile == HOSTILE_INJECT && swarm.strip_permille > 0)
             c->hostile = HOSTILE_HTTP; /* without STARTTLS the injected words are only words */
     }
-    return c;
+}
+
+static void client_follow(struct client *c, const struct letter_plan *plan)
+{
+    c->plan = plan;
+    c->ours = c->pipelines = true;
+    c->ip = (struct ip){ IP_V4, 0, { 10, 1, 0, 1 } };
+    c->n_left = 1;
+    c->tls_wanted = plan->tls;
+    c->hostile = plan->smuggles ? HOSTILE_SMUGGLE : HOSTILE_NOT;
 }
 
 static void client_start(struct client *c)
@@ -573,7 +613,22 @@ static void client_start(struct client *c)
 static void client_comes(void *arg)
 {
     (void)arg;
-    client_start(client_new(false));
+    struct client *c = client_new(false);
+    client_draw(c);
+    client_start(c);
+}
+
+static void client_sends(void *arg)
+{
+    struct client *c = client_new(false);
+    client_follow(c, arg);
+    client_start(c);
+}
+
+void clients_send(int64_t in_us, const struct letter_plan *plan)
+{
+    ASSERT(plan->n_to > 0 && plan->n_to <= PLAN_RCPTS_MAX);
+    world_in(in_us, client_sends, (void *)(uintptr_t)plan);
 }
 
 static void clients_tls(void)
@@ -599,8 +654,10 @@ void clients_start(int64_t until_us)
 static void probe_again(void *arg)
 {
     (void)arg;
+    struct client *c = client_new(true);
     clients.probes++;
-    client_start(client_new(true));
+    client_draw(c);
+    client_start(c);
 }
 
 static void probe_over(bool taken, const char *why)

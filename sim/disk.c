@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 enum { FILES_MAX = 64, NAME_MAX_BYTES = 128, SECTOR = 512, WRITE_US = 4 };
+enum { LARGE_BYTES = 64 * 1024, LARGE_WRITE_US = 100 }; /* no page of SQLite's: a chunk of a body */
 
 /* A change that is in the cache only. */
 struct change {
@@ -27,6 +28,7 @@ struct bytes {
 struct file {
     char name[NAME_MAX_BYTES];
     bool there, durable; /* exists; would still exist after a power cut */
+    bool large;          /* holds large chunks */
     struct bytes cache, platter;
     struct list changes;
     int lock; /* of the one handle that has more than a shared lock, or shared ones' number */
@@ -37,16 +39,25 @@ struct handle {
     struct file *file;
     uint64_t epoch;
     int lock;
-    bool delete_on_close, observer;
+    bool delete_on_close, observer, syncs_directory;
     struct bytes *observed;
+};
+
+/* The n-th operation of a kind. eager: the first that concerns large chunks, if that comes sooner;
+ * they are few. */
+struct countdown {
+    uint64_t n; /* 0: none */
+    bool eager;
 };
 
 static struct {
     struct file file[FILES_MAX];
     unsigned n;
     uint64_t epoch;
-    bool down, full, observing;
-    uint64_t die_in, fail_read, fail_write, fail_sync, failures, refusals;
+    bool down, full;
+    enum { NOBODY_LOOKS, LOOK_AT_CACHE, LOOK_AT_PLATTER } look; /* SQL from outside */
+    uint64_t failures, refusals;
+    struct countdown die, fail_read, fail_write, fail_sync;
     void (*died)(void);
     int64_t fsync_us, cost_us;
 } disk;
@@ -161,8 +172,8 @@ static void file_lose_power(struct file *f)
             platter_tear(f, c);
     }
     changes_forget(f);
-    if (!f->durable && draw(2))
-        f->there = false;
+    if (f->there != f->durable && draw(2))
+        f->there = f->durable; /* its directory was not synced */
     if (!f->there)
         bytes_size(&f->platter, 0);
     bytes_size(&f->cache, 0);
@@ -174,7 +185,7 @@ void disk_crash(bool power)
 {
     disk.epoch++;
     disk.down = true;
-    disk.die_in = 0;
+    disk.die = (struct countdown){ 0 };
     for (unsigned i = 0; i < disk.n; i++) {
         disk.file[i].lock = 0;
         if (power)
@@ -187,9 +198,23 @@ void disk_up(void)
     disk.down = false;
 }
 
+static struct countdown countdown(uint64_t n)
+{
+    return (struct countdown){ n, n % 2 };
+}
+
+/* true: it is over with this one. */
+static bool counted_down(struct countdown *c, bool large)
+{
+    if (c->n == 0)
+        return false;
+    c->n = large && c->eager ? 0 : c->n - 1;
+    return c->n == 0;
+}
+
 void disk_die_in(uint64_t n, void (*died)(void))
 {
-    disk.die_in = n;
+    disk.die = countdown(n);
     disk.died = died;
 }
 
@@ -205,17 +230,17 @@ void disk_set_fsync_us(int64_t us)
 
 void disk_fail_read(uint64_t n)
 {
-    disk.fail_read = n;
+    disk.fail_read = countdown(n);
 }
 
 void disk_fail_write(uint64_t n)
 {
-    disk.fail_write = n;
+    disk.fail_write = countdown(n);
 }
 
 void disk_fail_sync(uint64_t n)
 {
-    disk.fail_sync = n;
+    disk.fail_sync = countdown(n);
 }
 
 uint64_t disk_failures(void)
@@ -249,9 +274,9 @@ static bool alive(const struct handle *h)
 }
 
 /* Counts down to a fault; true: now. */
-static bool strikes(uint64_t *counter, const char *what, const struct file *f)
+static bool strikes(struct countdown *c, const char *what, const struct file *f, bool large)
 {
-    if (*counter == 0 || --*counter > 0)
+    if (!counted_down(c, large))
         return false;
     disk.failures++;
     tell("the disk fails to %s %s", what, f ? f->name : "a file");
@@ -259,9 +284,9 @@ static bool strikes(uint64_t *counter, const char *what, const struct file *f)
 }
 
 /* Before a change: the machine may die right here. */
-static bool survives(void)
+static bool survives(bool large)
 {
-    if (disk.die_in == 0 || --disk.die_in > 0)
+    if (!counted_down(&disk.die, large))
         return true;
     disk.died();
     return false;
@@ -290,7 +315,7 @@ static int vfs_read(sqlite3_file *base, void *p, int n, sqlite3_int64 at)
     const struct bytes *b = content(h);
     if (!alive(h))
         return SQLITE_IOERR_READ;
-    if (!h->observer && strikes(&disk.fail_read, "read", h->file))
+    if (!h->observer && strikes(&disk.fail_read, "read", h->file, n >= LARGE_BYTES))
         return SQLITE_IOERR_READ;
     uint64_t have = (uint64_t)at < b->n ? b->n - (uint64_t)at : 0;
     if (have >= (uint64_t)n) {
@@ -303,6 +328,14 @@ static int vfs_read(sqlite3_file *base, void *p, int n, sqlite3_int64 at)
     return SQLITE_IOERR_SHORT_READ;
 }
 
+static void file_write(struct file *f, uint64_t at, struct span s)
+{
+    if (s.n == 0)
+        return;
+    change_note(f, false, at, s);
+    bytes_write(&f->cache, at, s);
+}
+
 static int vfs_write(sqlite3_file *base, const void *p, int n, sqlite3_int64 at)
 {
     struct handle *h = handle(base);
@@ -311,23 +344,27 @@ static int vfs_write(sqlite3_file *base, const void *p, int n, sqlite3_int64 at)
         bytes_write(h->observed, (uint64_t)at, s);
         return SQLITE_OK;
     }
-    if (!alive(h) || !survives())
+    bool large = s.n >= LARGE_BYTES;
+    h->file->large = h->file->large || large;
+    if (!alive(h) || !survives(large))
         return SQLITE_IOERR_WRITE;
-    if (strikes(&disk.fail_write, "write", h->file))
+    if (strikes(&disk.fail_write, "write", h->file, large)) {
+        file_write(h->file, (uint64_t)at, large ? span_head(s, s.n / 2) : SPAN_NONE);
         return SQLITE_IOERR_WRITE;
+    }
     if (disk.full && (uint64_t)at + s.n > h->file->cache.n) {
+        file_write(h->file, (uint64_t)at, large ? span_head(s, s.n / 2) : SPAN_NONE);
         disk.refusals++;
         return SQLITE_FULL;
     }
-    disk.cost_us += WRITE_US;
-    change_note(h->file, false, (uint64_t)at, s);
-    bytes_write(&h->file->cache, (uint64_t)at, s);
+    disk.cost_us += large ? LARGE_WRITE_US : WRITE_US;
+    file_write(h->file, (uint64_t)at, s);
     return SQLITE_OK;
 }
 
 enum err disk_file_put(void)
 {
-    if (disk.down || !survives() || strikes(&disk.fail_write, "write", NULL))
+    if (disk.down || !survives(false) || strikes(&disk.fail_write, "write", NULL, false))
         return ERR_IO;
     disk.cost_us += 2 * disk.fsync_us;
     return disk.full ? ERR_FULL : ERR_OK;
@@ -340,7 +377,7 @@ static int vfs_truncate(sqlite3_file *base, sqlite3_int64 n)
         bytes_size(h->observed, (uint64_t)n);
         return SQLITE_OK;
     }
-    if (!alive(h) || !survives())
+    if (!alive(h) || !survives(h->file->large))
         return SQLITE_IOERR_TRUNCATE;
     change_note(h->file, true, (uint64_t)n, SPAN_NONE);
     bytes_size(&h->file->cache, (uint64_t)n);
@@ -361,20 +398,30 @@ static void file_sync_failed(struct file *f)
     changes_forget(f);
 }
 
+/* The first sync of a journal is its directory's as well, as in SQLite's own VFS. */
+static void directory_sync(void)
+{
+    for (unsigned i = 0; i < disk.n; i++)
+        disk.file[i].durable = disk.file[i].there;
+}
+
 static int vfs_sync(sqlite3_file *base, int flags)
 {
     struct handle *h = handle(base);
     (void)flags;
     if (h->observer)
         return SQLITE_OK;
-    if (!alive(h) || !survives())
+    if (!alive(h) || !survives(h->file->large))
         return SQLITE_IOERR_FSYNC;
     disk.cost_us += disk.fsync_us;
-    if (strikes(&disk.fail_sync, "sync", h->file)) {
+    if (strikes(&disk.fail_sync, "sync", h->file, h->file->large)) {
         file_sync_failed(h->file);
         return SQLITE_IOERR_FSYNC;
     }
     file_sync(h->file);
+    if (h->syncs_directory)
+        directory_sync();
+    h->syncs_directory = false;
     return SQLITE_OK;
 }
 
@@ -449,6 +496,16 @@ static const sqlite3_io_methods methods = {
     .xDeviceCharacteristics = vfs_traits,
 };
 
+/* What who looks from outside finds of a file. */
+static const struct bytes *seen(const struct file *f)
+{
+    if (!f)
+        return NULL;
+    if (disk.look == LOOK_AT_PLATTER)
+        return f->durable ? &f->platter : NULL;
+    return f->there ? &f->cache : NULL;
+}
+
 static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int flags,
                     int *ret_flags)
 {
@@ -458,12 +515,12 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int 
     (void)vfs;
     base->pMethods = NULL;
     *h = (struct handle){ .epoch = disk.epoch };
-    if (disk.observing) {
-        const struct file *f = name ? file_find(name) : NULL;
+    if (disk.look) {
         h->observer = true;
         h->observed = NEW(struct bytes);
-        if (f && f->there)
-            bytes_write(h->observed, 0, span_of(f->cache.p, (size_t)f->cache.n));
+        const struct bytes *b = name ? seen(file_find(name)) : NULL;
+        if (b)
+            bytes_write(h->observed, 0, span_of(b->p, (size_t)b->n));
         base->pMethods = &methods;
         if (ret_flags)
             *ret_flags = flags;
@@ -476,7 +533,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int 
     struct file *f = file_make(name ? name : temporary);
     if (!f->there && !(flags & SQLITE_OPEN_CREATE))
         return SQLITE_CANTOPEN;
-    if (!f->there && !survives())
+    if (!f->there && !survives(false))
         return SQLITE_CANTOPEN;
     if (!f->there) {
         f->there = true;
@@ -486,6 +543,8 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int 
     }
     h->file = f;
     h->delete_on_close = flags & SQLITE_OPEN_DELETEONCLOSE;
+    h->syncs_directory =
+        flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL);
     base->pMethods = &methods;
     if (ret_flags)
         *ret_flags = flags;
@@ -496,9 +555,9 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync)
 {
     (void)vfs;
     struct file *f = file_find(name);
-    if (disk.observing)
+    if (disk.look)
         return SQLITE_OK;
-    if (disk.down || !survives())
+    if (disk.down || !survives(false))
         return SQLITE_IOERR_DELETE;
     if (!f || !f->there)
         return SQLITE_IOERR_DELETE_NOENT;
@@ -512,9 +571,9 @@ static int vfs_access(sqlite3_vfs *vfs, const char *name, int flags, int *ret)
 {
     (void)vfs, (void)flags;
     const struct file *f = file_find(name);
-    if (disk.down && !disk.observing)
+    if (disk.down && !disk.look)
         return SQLITE_IOERR_ACCESS;
-    *ret = f && f->there;
+    *ret = disk.look ? seen(f) != NULL : f && f->there;
     return SQLITE_OK;
 }
 
@@ -604,11 +663,12 @@ static int run_query(sqlite3 *db, const char *sql, disk_row_fn *fn, void *arg)
     return sqlite3_finalize(stmt);
 }
 
-bool disk_query(const char *path, const char *sql, disk_row_fn *fn, void *arg, const char **ret_why)
+static bool look(unsigned from, const char *path, const char *sql, disk_row_fn *fn, void *arg,
+                 const char **ret_why)
 {
     sqlite3 *db = NULL;
     static char why[256];
-    disk.observing = true;
+    disk.look = from;
     int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, "sim");
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY", NULL, NULL,
@@ -620,6 +680,30 @@ bool disk_query(const char *path, const char *sql, disk_row_fn *fn, void *arg, c
         *ret_why = why;
     }
     (void)sqlite3_close(db);
-    disk.observing = false;
+    disk.look = NOBODY_LOOKS;
     return rc == SQLITE_OK;
+}
+
+bool disk_query(const char *path, const char *sql, disk_row_fn *fn, void *arg, const char **ret_why)
+{
+    return look(LOOK_AT_CACHE, path, sql, fn, arg, ret_why);
+}
+
+bool disk_query_platter(const char *path, const char *sql, disk_row_fn *fn, void *arg,
+                        const char **ret_why)
+{
+    return look(LOOK_AT_PLATTER, path, sql, fn, arg, ret_why);
+}
+
+bool disk_is_synced(const char *path, uint64_t at, uint64_t n)
+{
+    struct file *f = file_find(path);
+    if (!f || !f->durable || f->platter.n < at + n)
+        return false;
+    LIST_EACH (it, &f->changes) {
+        const struct change *c = LIST_ENTRY(it, struct change, in);
+        if (c->truncate ? c->at < at + n : c->at < at + n && at < c->at + c->bytes.n)
+            return false;
+    }
+    return true;
 }

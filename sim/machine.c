@@ -122,16 +122,21 @@ static void machine_dies(bool power, const char *how)
     event_in(&machine.start, draw_from(1, power ? 20 : 3) * SECOND_US + (int64_t)draw(SECOND_US));
 }
 
+void machine_kill(bool power)
+{
+    machine_dies(power, power ? "loses power" : "is killed");
+}
+
 static void killed(void *arg)
 {
     (void)arg;
-    machine_dies(false, "is killed");
+    machine_kill(false);
 }
 
 static void power_cut(void *arg)
 {
     (void)arg;
-    machine_dies(true, "loses power");
+    machine_kill(true);
 }
 
 /* The power goes in the middle of a write: what called it runs on without effect. */
@@ -153,14 +158,19 @@ static void death_in_write(void *arg)
     disk_die_in(1 + draw(draw(2) ? 12 : 200), died_in_write);
 }
 
-static void stop_orderly(void *arg)
+void machine_stop(void)
 {
-    (void)arg;
     if (!machine.worker || machine.stopping)
         return;
     tell("gateway is told to stop");
     machine.stopping = true;
     worker_stop(machine.worker, STOP_WITHIN_MS);
+}
+
+static void stop_orderly(void *arg)
+{
+    (void)arg;
+    machine_stop();
 }
 
 /* --- the operator looks in */
@@ -249,8 +259,9 @@ static void machine_start(void *arg)
     (void)arg;
     struct worker_boot b = { .n_workers = 1, .control_fd = -1, .metrics_fd = -1 };
     struct why why;
-    ASSERT(!machine.worker && machine.life + 1 < LIVES_MAX);
-    machine.life++;
+    ASSERT(!machine.worker);
+    if (++machine.life == LIVES_MAX)
+        violated(8, "the gateway had to be started %d times", LIVES_MAX);
     machine.lives[machine.life].begun_us = world_us();
     machine.failures_before = disk_failures();
     machine.refusals_before = disk_refusals();
@@ -286,17 +297,21 @@ static void machine_start(void *arg)
 
 /* --- what happens to it */
 
+void machine_freeze(int64_t us)
+{
+    tell("the gateway's threads freeze for %" PRId64 " s", us / SECOND_US);
+    machine.well_us = world_us() + us > machine.well_us ? world_us() + us : machine.well_us;
+    check_freeze(world_us() + us);
+    loop_freeze(machine.loop, world_us() + us);
+}
+
 static void thread_freezes(void *arg)
 {
     (void)arg;
     if (!machine.worker)
         return;
-    int64_t us =
-        draw(3) ? LEASE_US + (int64_t)draw(120 * SECOND_US) : (int64_t)draw(60 * SECOND_US);
-    tell("the gateway's threads freeze for %" PRId64 " s", us / SECOND_US);
-    machine.well_us = world_us() + us > machine.well_us ? world_us() + us : machine.well_us;
-    check_pause(world_us() + us);
-    loop_freeze(machine.loop, world_us() + us);
+    machine_freeze(draw(3) ? LEASE_US + (int64_t)draw(120 * SECOND_US)
+                           : (int64_t)draw(60 * SECOND_US));
 }
 
 static void process_pauses(void *arg)

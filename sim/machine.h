@@ -12,6 +12,13 @@ void machine_storm(int64_t until_us);
 /* Everything is mended; it is up, or soon will be. */
 void machine_calm(void);
 
+/* kill -9, or its power goes; it is started again seconds later. */
+void machine_kill(bool power);
+/* Its disk hangs for so long. */
+void machine_freeze(int64_t us);
+/* As by SIGTERM. */
+void machine_stop(void);
+
 /* NULL: it is down. */
 struct worker *machine_worker(void);
 struct loop *machine_loop(void);

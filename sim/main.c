@@ -255,16 +255,27 @@ static bool run_seconds(uint64_t seconds, uint64_t first, const struct run *run)
     return tally(count[1], count[0]);
 }
 
+/* Until one fails. */
+static bool run_until(uint64_t most, uint64_t first, const struct run *run)
+{
+    uint64_t passed = 0;
+    while (passed < most && run_seed(first + passed, run))
+        passed++;
+    return tally(passed, passed < most);
+}
+
 static int usage(void)
 {
     (void)fprintf(stderr,
                   "usage: postern-sim --seed N [--story] [--calm]\n"
                   "       postern-sim --seconds S [--from N]\n"
+                  "       postern-sim --until M [--from N]\n"
                   "       postern-sim --seeds FILE\n"
                   "  --seed N      runs the world of seed N and prints its options\n"
                   "  --story       and everything that happens in it\n"
                   "  --calm        without faults, and small\n"
                   "  --seconds S   runs seeds, one after the other, for so long\n"
+                  "  --until M     runs M seeds, or fewer: ends with the first that fails\n"
                   "  --from N      beginning with N; else with one of the moment\n"
                   "  --seeds FILE  runs those of a list: SEED [calm] [twice] [story=FILE] # why\n");
     return EXIT_USAGE;
@@ -272,15 +283,14 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = { { "seed", required_argument, NULL, 's' },
-                                             { "story", no_argument, NULL, 'v' },
-                                             { "calm", no_argument, NULL, 'c' },
-                                             { "seconds", required_argument, NULL, 't' },
-                                             { "from", required_argument, NULL, 'f' },
-                                             { "seeds", required_argument, NULL, 'l' },
-                                             { NULL, 0, NULL, 0 } };
+    static const struct option options[] = {
+        { "seed", required_argument, NULL, 's' },  { "story", no_argument, NULL, 'v' },
+        { "calm", no_argument, NULL, 'c' },        { "seconds", required_argument, NULL, 't' },
+        { "until", required_argument, NULL, 'u' }, { "from", required_argument, NULL, 'f' },
+        { "seeds", required_argument, NULL, 'l' }, { NULL, 0, NULL, 0 }
+    };
     struct run run = { .shown = false };
-    uint64_t seed = 0, seconds = 0, from = (uint64_t)time(NULL) * 1000;
+    uint64_t seed = 0, seconds = 0, most = 0, from = (uint64_t)time(NULL) * 1000;
     const char *list = NULL;
     bool one = false;
     int option;
@@ -295,6 +305,8 @@ int main(int argc, char **argv)
             run.calm = true;
         else if (option == 't')
             e = span_u64(number, UINT32_MAX, &seconds);
+        else if (option == 'u')
+            e = span_u64(number, UINT32_MAX, &most);
         else if (option == 'f')
             e = span_u64(number, UINT64_MAX, &from);
         else if (option == 'l')
@@ -309,5 +321,7 @@ int main(int argc, char **argv)
         return run_list(list) ? 0 : EXIT_VIOLATED;
     if (seconds > 0)
         return run_seconds(seconds, from, &run) ? 0 : EXIT_VIOLATED;
+    if (most > 0)
+        return run_until(most, from, &run) ? 0 : EXIT_VIOLATED;
     return usage();
 }

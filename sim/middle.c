@@ -10,6 +10,12 @@ struct middle {
     bool inside[2];      /* of a line that was passed on in part */
 };
 
+static struct span nothing(const char *what)
+{
+    tell("the one in the middle %s", what);
+    return SPAN_NONE;
+}
+
 struct middle *middle_new(void)
 {
     struct middle *m = NEW(struct middle);
@@ -27,14 +33,14 @@ static void pass_line(struct middle *m, unsigned from, struct buf *on, struct bu
     bool word = !m->inside[from] && whole;
     m->inside[from] = !whole;
     if (word && from == SIDE_CALLED && m->edits && span_eq_nocase(line, SPAN("250-STARTTLS\r\n")))
-        line = SPAN_NONE;
+        line = nothing("takes STARTTLS out of the reply");
     else if (word && from == SIDE_CALLED && m->edits &&
              span_eq_nocase(line, SPAN("250 STARTTLS\r\n")))
         line = SPAN("250 XSTRIPPED\r\n");
     else if (word && from == SIDE_CALLER && m->answers &&
              span_eq_nocase(line, SPAN("STARTTLS\r\n"))) {
         buf_put(back, SPAN("454 4.7.0 TLS not available due to temporary reason\r\n"));
-        line = SPAN_NONE;
+        line = nothing("answers STARTTLS with 454");
     }
     buf_put(on, line);
     buf_clear(&m->held[from]);

@@ -8,45 +8,15 @@
 #include <stdio.h>
 
 enum { RCPTS = 16, ADDR_BYTES = 120, IN_MAX = 4 << 20, LINGER_MS = 2000, SMALL_BYTES = 100 };
-
-enum step {
-    STEP_NONE,
-    STEP_BANNER,
-    STEP_EHLO,
-    STEP_STARTTLS,
-    STEP_MAIL,
-    STEP_RCPT,
-    STEP_DATA,
-    STEP_BODY,
-    STEP_END,
-    STEP_QUIT,
-    STEP_COUNT_
-};
-
-enum fault {
-    FAULT_CLOSE_BEFORE, /* hangs up without answering */
-    FAULT_CLOSE_AFTER,
-    FAULT_SILENT, /* never says another word */
-    FAULT_421,
-    FAULT_4XX,
-    FAULT_5XX,
-    FAULT_RUBBISH,
-    FAULT_BARE_LF,
-    FAULT_TWO_CODES,
-    FAULT_LONG,
-    FAULT_SLOW,
-    FAULT_TOO_SLOW,
-    FAULT_INJECT, /* STARTTLS: plain words behind the 220 */
-    FAULT_COUNT_
-};
+enum { SCRIPTED_MAX = 16 };
 
 struct server {
     struct conn *conn;
     const struct town_host *host;
     struct buf in, body, later;
     struct timer slow;
-    enum step fault_step;
-    enum fault fault;
+    enum host_step fault_step;
+    enum host_fault fault;
     enum town_identity identity;
     struct wire_end *gate_end;
     bool lmtp, deaf, babbles, tls_next, replied, in_data, in_bdat, bdat_last, mail, ended;
@@ -55,6 +25,15 @@ struct server {
     char rcpt[RCPTS][ADDR_BYTES];
     unsigned n_rcpt, n_messages;
 };
+
+/* What a story has one session of a host do. */
+static struct {
+    const struct town_host *host;
+    unsigned session;
+    enum host_step step;
+    enum host_fault fault;
+} scripted[SCRIPTED_MAX];
+static unsigned n_scripted;
 
 static struct loop *the_loop;
 
@@ -116,11 +95,11 @@ static void say(struct server *s, struct span text)
 }
 
 /* More lines than a reply may have; but a 250 to a body is one that must be understood. */
-static void say_long(struct server *s, enum step step, struct span text)
+static void say_long(struct server *s, enum host_step step, struct span text)
 {
-    for (unsigned i = 0; i < (step == STEP_END ? 40 : 150); i++) {
+    for (unsigned i = 0; i < (step == AT_END ? 40 : 150); i++) {
         say(s, span_head(text, 3));
-        say(s, SPAN("-and so on\r\n"));
+        say(s, SPAN("-and so on, and so on, and so on, and so on, and so on\r\n"));
     }
     say(s, text);
 }
@@ -132,28 +111,28 @@ static void refuse_all(struct server *s)
 }
 
 /* Whom a 5xx at this step refuses. */
-static void refuse(struct server *s, enum step step, struct span rcpt)
+static void refuse(struct server *s, enum host_step step, struct span rcpt)
 {
-    if (step == STEP_RCPT)
+    if (step == AT_RCPT)
         check_refusal(SPAN_NONE, rcpt);
-    else if (step == STEP_MAIL)
+    else if (step == AT_MAIL)
         check_refusal(span_z(s->from), SPAN_NONE);
-    else if (step == STEP_DATA || step == STEP_END)
+    else if (step == AT_DATA || step == AT_END)
         refuse_all(s);
 }
 
 /* The session's own fault instead of the answer, if this is its step. true: `text` was not said,
  * and what it would have granted is not granted. */
-static bool misbehave(struct server *s, enum step step, struct span text, struct span rcpt)
+static bool misbehave(struct server *s, enum host_step step, struct span text, struct span rcpt)
 {
     if (s->fault_step != step || s->ended || s->deaf)
         return false;
-    s->fault_step = STEP_NONE;
-    enum fault fault = s->fault;
+    s->fault_step = AT_NONE;
+    enum host_fault fault = s->fault;
     /* after that nobody need understand what it says */
     s->babbles = fault == FAULT_RUBBISH || fault == FAULT_BARE_LF || fault == FAULT_TWO_CODES ||
-                 (fault == FAULT_LONG && step != STEP_END);
-    if (fault == FAULT_5XX && step == STEP_MAIL && s->from[0] == '\0')
+                 (fault == FAULT_LONG && step != AT_END);
+    if (fault == FAULT_5XX && step == AT_MAIL && s->from[0] == '\0')
         fault = FAULT_4XX; /* whose it is cannot be told */
     switch (fault) {
     case FAULT_CLOSE_BEFORE:
@@ -196,7 +175,7 @@ static bool misbehave(struct server *s, enum step step, struct span text, struct
         return false;
     case FAULT_INJECT:
         say(s, text);
-        if (step == STEP_STARTTLS)
+        if (step == AT_STARTTLS)
             say(s, SPAN("250 2.0.0 injected\r\n"));
         return false;
     case FAULT_COUNT_:
@@ -206,7 +185,7 @@ static bool misbehave(struct server *s, enum step step, struct span text, struct
 }
 
 /* Says it, unless the session misbehaves here. false: it was not granted. */
-static bool answer(struct server *s, enum step step, struct span text)
+static bool answer(struct server *s, enum host_step step, struct span text)
 {
     bool mine = s->fault_step == step;
     if (misbehave(s, step, text, SPAN_NONE))
@@ -234,8 +213,8 @@ static void on_starttls(struct server *s)
     }
     if (s->in.n > 0)
         violated(4, "the gateway sends more behind STARTTLS, in clear");
-    bool injects = s->fault_step == STEP_STARTTLS && s->fault == FAULT_INJECT;
-    s->tls_next = answer(s, STEP_STARTTLS, SPAN("220 2.0.0 go ahead\r\n"));
+    bool injects = s->fault_step == AT_STARTTLS && s->fault == FAULT_INJECT;
+    s->tls_next = answer(s, AT_STARTTLS, SPAN("220 2.0.0 go ahead\r\n"));
     s->tls_next = s->tls_next && !injects && !s->ended && !s->deaf;
 }
 
@@ -264,7 +243,7 @@ static void on_ehlo(struct server *s, bool extended)
         s->host->domain->was_bare = true;
     s->mail = false;
     s->n_rcpt = 0;
-    (void)answer(s, STEP_EHLO, buf_span(&b));
+    (void)answer(s, AT_EHLO, buf_span(&b));
     buf_done(&b);
 }
 
@@ -285,7 +264,7 @@ static void on_mail(struct server *s, struct span line)
     take_path(line, s->from);
     s->n_rcpt = 0;
     buf_clear(&s->body);
-    s->mail = answer(s, STEP_MAIL, SPAN("250 2.1.0 ok\r\n"));
+    s->mail = answer(s, AT_MAIL, SPAN("250 2.1.0 ok\r\n"));
 }
 
 static void on_rcpt(struct server *s, struct span line)
@@ -309,8 +288,8 @@ static void on_rcpt(struct server *s, struct span line)
         say(s, SPAN("451 4.7.1 greylisted, come again\r\n"));
         return;
     }
-    bool said = s->fault_step == STEP_RCPT;
-    if (misbehave(s, STEP_RCPT, SPAN("250 2.1.5 ok\r\n"), span_z(rcpt)) || s->ended || s->deaf)
+    bool said = s->fault_step == AT_RCPT;
+    if (misbehave(s, AT_RCPT, SPAN("250 2.1.5 ok\r\n"), span_z(rcpt)) || s->ended || s->deaf)
         return;
     ASSERT(s->n_rcpt < RCPTS);
     memcpy(s->rcpt[s->n_rcpt++], rcpt, sizeof rcpt);
@@ -330,17 +309,17 @@ static void on_end(struct server *s)
 {
     struct channel c = channel_of(s);
     bool refuses =
-        s->fault_step == STEP_END &&
+        s->fault_step == AT_END &&
         (s->fault == FAULT_4XX || s->fault == FAULT_5XX || s->fault == FAULT_421 ||
          s->fault == FAULT_RUBBISH || s->fault == FAULT_TWO_CODES || s->fault == FAULT_BARE_LF);
     check_transaction(++s->n_messages, s->n_rcpt);
     for (unsigned i = 0; i < s->n_rcpt && !refuses; i++)
         check_copy(&c, span_z(s->rcpt[i]), buf_span(&s->body));
     for (unsigned i = 0; i < (s->lmtp ? s->n_rcpt : 1) && !s->ended; i++)
-        if (answer(s, STEP_END, SPAN("250 2.0.0 taken\r\n")))
+        if (answer(s, AT_END, SPAN("250 2.0.0 taken\r\n")))
             s->replied = !s->babbles;
         else if (refuses && s->lmtp && !s->ended && !s->deaf)
-            s->fault_step = STEP_END; /* the same for all */
+            s->fault_step = AT_END; /* the same for all */
     if (!s->ended)
         transaction_over(s);
 }
@@ -351,7 +330,7 @@ static void on_data(struct server *s)
         say(s, SPAN("554 5.5.1 no valid recipients\r\n"));
         return;
     }
-    s->in_data = answer(s, STEP_DATA, SPAN("354 go on\r\n")) && !s->ended;
+    s->in_data = answer(s, AT_DATA, SPAN("354 go on\r\n")) && !s->ended;
 }
 
 static void on_bdat(struct server *s, struct span line)
@@ -401,7 +380,7 @@ static void on_line(struct server *s, struct span line)
         transaction_over(s);
         say(s, SPAN("250 2.0.0 ok\r\n"));
     } else if (span_eq_nocase(line, SPAN("QUIT"))) {
-        if (answer(s, STEP_QUIT, SPAN("221 2.0.0 bye\r\n")) && !s->ended && !s->deaf)
+        if (answer(s, AT_QUIT, SPAN("221 2.0.0 bye\r\n")) && !s->ended && !s->deaf)
             server_finish(s);
     } else {
         say(s, SPAN("500 5.5.2 what?\r\n"));
@@ -425,9 +404,9 @@ static void body_line(struct server *s, struct span line)
 /* The session breaks while the body comes. */
 static bool breaks_in_body(struct server *s)
 {
-    if (s->fault_step != STEP_BODY || !(s->in_data || s->in_bdat))
+    if (s->fault_step != AT_BODY || !(s->in_data || s->in_bdat))
         return false;
-    s->fault_step = STEP_NONE;
+    s->fault_step = AT_NONE;
     if (s->fault == FAULT_SILENT || s->fault == FAULT_TOO_SLOW)
         s->deaf = true;
     else
@@ -508,6 +487,25 @@ static void server_conn(void *arg, struct conn *conn, enum conn_event ev, struct
 
 /* --- its beginning */
 
+void server_script(const struct town_host *h, unsigned session, enum host_step step,
+                   enum host_fault fault)
+{
+    ASSERT(n_scripted < SCRIPTED_MAX);
+    scripted[n_scripted].host = h;
+    scripted[n_scripted].session = session;
+    scripted[n_scripted].step = step;
+    scripted[n_scripted++].fault = fault;
+}
+
+static void follow_script(struct server *s, unsigned session)
+{
+    for (unsigned i = 0; i < n_scripted; i++)
+        if (scripted[i].host == s->host && scripted[i].session == session) {
+            s->fault_step = scripted[i].step;
+            s->fault = scripted[i].fault;
+        }
+}
+
 static void draw_manners(struct server *s)
 {
     s->identity = s->host->identity;
@@ -515,13 +513,13 @@ static void draw_manners(struct server *s)
         s->identity = (enum town_identity)draw(ID_COUNT_);
     if (!draw_permille(swarm.peer_fault_permille))
         return;
-    s->fault_step = (enum step)(1 + draw(STEP_COUNT_ - 1));
-    s->fault = (enum fault)draw(FAULT_COUNT_);
+    s->fault_step = (enum host_step)(1 + draw(AT_COUNT_ - 1));
+    s->fault = (enum host_fault)draw(FAULT_COUNT_);
     if (s->fault == FAULT_INJECT)
-        s->fault_step = STEP_STARTTLS;
+        s->fault_step = AT_STARTTLS;
 }
 
-static void server_new(struct sock *sock, const struct town_host *h)
+static void server_new(struct sock *sock, const struct town_host *h, unsigned session)
 {
     struct server *s = NEW(struct server);
     s->host = h;
@@ -534,9 +532,10 @@ static void server_new(struct sock *sock, const struct town_host *h)
     struct wire *w = net_wire_find(&from, &h->ip);
     s->gate_end = w ? &w->end[SIDE_CALLER] : NULL;
     draw_manners(s);
+    follow_script(s, session);
     s->conn = conn_accepted(peers_loop(), sock, server_conn, s);
     conn_deadline(s->conn, loop_now_ms(peers_loop()) + 900 * 1000);
-    if (!answer(s, STEP_BANNER, SPAN("220 host ESMTP\r\n")) || s->ended) {
+    if (!answer(s, AT_BANNER, SPAN("220 host ESMTP\r\n")) || s->ended) {
         if (s->ended)
             server_free(s);
     }
@@ -550,6 +549,7 @@ static void unowned(void *arg, unsigned events)
 struct door {
     struct listener *listener;
     const struct town_host *host;
+    unsigned sessions;
 };
 
 static void door_opens(void *arg)
@@ -557,7 +557,7 @@ static void door_opens(void *arg)
     struct door *d = arg;
     struct sock *sock;
     while (listener_accept(d->listener, unowned, NULL, &sock) == ERR_OK)
-        server_new(sock, d->host);
+        server_new(sock, d->host, ++d->sessions);
 }
 
 void servers_start(void)

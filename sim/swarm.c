@@ -25,7 +25,7 @@ static const struct row rows[] = {
     ROW(hosts_per_domain, 100, 1, 3, 1),
     ROW(recipients, 100, 1, 6, 1),
     ROW(body_bytes, 100, 1, 30000, 200),
-    ROW(big_permille, 25, 20, 300, 0),
+    ROW(big_permille, 40, 20, 400, 0),
     ROW(storm_s, 100, 20, 240, 20),
     ROW(latency_us, 100, 1, 80000, 1000),
     ROW(cut_mode, 60, 1, 3, 0),

@@ -100,6 +100,7 @@ static struct tls_server *host_tls(const struct town_host *h, enum town_identity
     return ret;
 }
 
+/* An honest one, which knows the usual extensions. */
 static void host_build(struct town_domain *d, unsigned i, unsigned k)
 {
     struct town_host *h = &d->host[k];
@@ -115,12 +116,16 @@ static void host_build(struct town_domain *d, unsigned i, unsigned k)
     h->domain = d;
     h->trap = trap;
     h->port = net_port_open(&h->ip, false);
+    for (int id = 0; id < ID_COUNT_; id++)
+        h->tls[id] = host_tls(h, (enum town_identity)id);
+}
+
+static void host_draw(struct town_host *h)
+{
     h->chunking = draw(2);
     h->dsn = draw(2);
     h->no_pipelining = draw(4) == 0;
-    for (int id = 0; id < ID_COUNT_; id++)
-        h->tls[id] = host_tls(h, (enum town_identity)id);
-    if (d->kind == DOMAIN_HOME)
+    if (h->domain->kind == DOMAIN_HOME)
         return;
     h->no_tls = draw(6) == 0;
     h->small = draw(12) == 0;
@@ -138,16 +143,16 @@ static enum domain_kind draw_kind(void)
     return usual[draw(COUNTOF(usual))];
 }
 
-static void domain_zone(const struct town_domain *d)
+/* ties: so many hosts share a preference. */
+static void domain_zone(const struct town_domain *d, bool secure, unsigned ties)
 {
-    bool secure = draw(2);
     for (unsigned k = 0; k < d->n_host; k++) {
         const struct town_host *h = &d->host[k];
         bool has_mx = d->kind == DOMAIN_MX || d->kind == DOMAIN_BOGUS ||
                       d->kind == DOMAIN_BOGUS_HOST || d->kind == DOMAIN_NO_ADDRESS ||
                       d->kind == DOMAIN_MX_FAILS;
         if (has_mx)
-            zone_mx(d->name, 10 * (k / 2 + 1), h->name, secure);
+            zone_mx(d->name, 10 * (k / ties + 1), h->name, secure);
         if (d->kind != DOMAIN_NO_ADDRESS && d->kind != DOMAIN_NXDOMAIN &&
             d->kind != DOMAIN_NULL_MX && d->kind != DOMAIN_LOOP)
             zone_ip(h->name, &h->ip, secure);
@@ -172,38 +177,69 @@ static void domain_zone(const struct town_domain *d)
     }
 }
 
-static void domain_build(unsigned i)
+static struct town_domain *domain_build(const char *name, enum domain_kind kind,
+                                        enum town_need need, unsigned n_host)
 {
+    ASSERT(town.n_domain < DOMAINS_MAX && n_host <= HOSTS_MAX);
+    unsigned i = town.n_domain++;
     struct town_domain *d = &town.domain[i];
-    d->kind = i == 0 ? DOMAIN_HOME : draw_kind();
-    if (i == 0)
-        (void)snprintf(d->name, sizeof d->name, "home.test");
-    else
-        (void)snprintf(d->name, sizeof d->name, "%c.test", (char)('a' + (int)i - 1));
-    d->local = d->kind == DOMAIN_HOME || d->kind == DOMAIN_LMTP || d->kind == DOMAIN_MAILDIR;
-    bool open = d->kind == DOMAIN_MX || d->kind == DOMAIN_ROUTE || d->kind == DOMAIN_IMPLICIT;
-    d->need = open && draw(2) ? (enum town_need)draw_from(NEED_ENCRYPT, NEED_NAME) : NEED_TRY;
-    d->n_host = d->kind == DOMAIN_MAILDIR ? 0
-                : i == 0 || d->kind == DOMAIN_IMPLICIT
-                    ? 1
-                    : 1 + (unsigned)draw((uint64_t)swarm.hosts_per_domain);
+    (void)snprintf(d->name, sizeof d->name, "%s", name);
+    d->kind = kind;
+    d->need = need;
+    d->local = kind == DOMAIN_HOME || kind == DOMAIN_LMTP || kind == DOMAIN_MAILDIR;
+    d->n_host = kind == DOMAIN_MAILDIR ? 0 : n_host;
     for (unsigned k = 0; k < d->n_host; k++)
         host_build(d, i, k);
-    domain_zone(d);
+    return d;
 }
 
-void town_build(void)
+struct town_domain *town_add(const char *name, enum domain_kind kind, enum town_need need,
+                             unsigned n_host)
+{
+    struct town_domain *d = domain_build(name, kind, need, n_host);
+    domain_zone(d, false, 1);
+    return d;
+}
+
+static void domain_draw(unsigned i)
+{
+    char name[TOWN_NAME_MAX] = "home.test";
+    enum domain_kind kind = i == 0 ? DOMAIN_HOME : draw_kind();
+    if (i > 0)
+        (void)snprintf(name, sizeof name, "%c.test", (char)('a' + (int)i - 1));
+    bool open = kind == DOMAIN_MX || kind == DOMAIN_ROUTE || kind == DOMAIN_IMPLICIT;
+    enum town_need need =
+        open && draw(2) ? (enum town_need)draw_from(NEED_ENCRYPT, NEED_NAME) : NEED_TRY;
+    bool one = i == 0 || kind == DOMAIN_IMPLICIT || kind == DOMAIN_MAILDIR;
+    unsigned n_host = one ? 1 : 1 + (unsigned)draw((uint64_t)swarm.hosts_per_domain);
+    struct town_domain *d = domain_build(name, kind, need, n_host);
+    for (unsigned k = 0; k < d->n_host; k++)
+        host_draw(&d->host[k]);
+    domain_zone(d, draw(2), 2);
+}
+
+void town_begin(void)
 {
     town.gate = town_ip(0, 0, 1, 25);
-    town.n_domain = 1 + (unsigned)swarm.domains;
-    ASSERT(town.n_domain <= DOMAINS_MAX);
+    town.give_up_s = 900;
+    town.bounce_give_up_s = 600;
     zone_ip("gate.test", &town.gate, false);
-    for (unsigned i = 0; i < town.n_domain; i++)
-        domain_build(i);
+}
+
+void town_tell(void)
+{
     for (unsigned i = 0; i < town.n_domain; i++)
         tell("domain %s kind=%s tls=%s hosts=%u", town.domain[i].name,
              kind_names[town.domain[i].kind], need_names[town.domain[i].need],
              town.domain[i].n_host);
+}
+
+void town_build(void)
+{
+    town_begin();
+    for (unsigned i = 0; i < 1 + (unsigned)swarm.domains; i++)
+        domain_draw(i);
+    town_tell();
 }
 
 /* --- the DNS changes */
@@ -291,19 +327,19 @@ void town_config(struct buf *out, unsigned generation)
 {
     buf_putf(out, "%s", config_top);
     buf_putf(out,
-             "retry { first = %us, max = %ds, warn = 120s, give_up = %ds, "
-             "bounce_give_up = %ds }\n",
-             4 + generation % 3, TOWN_RETRY_MAX_S, TOWN_GIVE_UP_S, TOWN_BOUNCE_GIVE_UP_S);
+             "retry { first = %us, max = %ds, warn = 120s, give_up = %us, "
+             "bounce_give_up = %us }\n",
+             4 + generation % 3, TOWN_RETRY_MAX_S, town.give_up_s, town.bounce_give_up_s);
     buf_putf(
         out,
         "sessions { initial = 2, max = %d, dead_after = 3, dead_first = 5s, dead_max = 40s }\n",
         TOWN_SESSIONS_MAX);
     buf_putf(out,
              "limits { command = %ds, first_command = %ds, data = %ds, body = %ds, "
-             "handshake = %ds, session = %ds, message_size = 2M, errors = 6, "
+             "handshake = %ds, commit = %ds, session = %ds, message_size = 2M, errors = 6, "
              "connections_per_address = %d, body_memory = 1M\n",
              TOWN_COMMAND_S, TOWN_COMMAND_S, TOWN_COMMAND_S, 3 * TOWN_COMMAND_S, TOWN_COMMAND_S,
-             TOWN_SESSION_S, TOWN_CONNECTIONS_MAX);
+             TOWN_COMMIT_S, TOWN_SESSION_S, TOWN_CONNECTIONS_MAX);
     static const char *const waits[] = { "connect", "greeting", "helo", "starttls", "handshake",
                                          "mail",    "rcpt",     "data", "block",    "end" };
     for (size_t i = 0; i < COUNTOF(waits); i++)

@@ -73,12 +73,20 @@ struct town {
     struct town_domain domain[DOMAINS_MAX];
     unsigned n_domain;
     struct ip gate; /* the gateway, port 25 */
+    unsigned give_up_s, bounce_give_up_s;
 };
 
 extern struct town town;
 
 /* Draws the town, opens its ports, fills the zones. */
 void town_build(void);
+/* Or it is told (story.c): nobody, and then one domain after the other, the first is home.test. Its
+ * hosts are honest, and tried in their order. */
+void town_begin(void);
+struct town_domain *town_add(const char *name, enum domain_kind kind, enum town_need need,
+                             unsigned n_host);
+/* A line for each domain. */
+void town_tell(void);
 /* The configuration of the gateway; generation changes what a reload may change. */
 void town_config(struct buf *out, unsigned generation);
 /* The "file" behind a path of the configuration; ERR_NOT_FOUND. */
@@ -101,10 +109,9 @@ enum {
     TOWN_RCPTS_MAX = 3,        /* of one outgoing transaction */
     TOWN_CONNECTIONS_MAX = 12, /* from one outside address */
     TOWN_COMMAND_S = 20,       /* every wait for a client's next word */
+    TOWN_COMMIT_S = 30,        /* the wait for the disk after a body */
     TOWN_SESSION_S = 200,      /* a client's whole connection */
     TOWN_OUT_S = 30,           /* every wait for a server's next word */
-    TOWN_GIVE_UP_S = 900,
-    TOWN_BOUNCE_GIVE_UP_S = 600,
     TOWN_RETRY_MAX_S = 60,
 };
 

@@ -21,6 +21,8 @@ struct event {
 
 /* shown: story lines go to stdout. They go into the digest in any case. */
 void world_start(uint64_t seed, bool shown);
+/* A world without chance: what is drawn is always what lies in the middle. */
+void world_start_told(void);
 uint64_t world_seed(void);
 
 int64_t world_us(void);

@@ -147,7 +147,8 @@ kind_sim() {
 		echo "there is no simulator in this tree"
 		return
 	fi
-	counted build-sim 900 make -s -j"$jobs" V=dev build/dev-gcc/postern-sim
+	counted build-sim 900 make -s -j"$jobs" V=dev build/dev-gcc/postern-sim build/dev-gcc/sim_stories
+	counted sim-stories 300 build/dev-gcc/sim_stories
 	[ ! -f test/sim/seeds.txt ] || counted sim-kept 600 build/dev-gcc/postern-sim --seeds test/sim/seeds.txt
 	# fresh ones for each commit, the same for the same commit: what fails can be run again
 	from=$(git rev-parse HEAD 2>/dev/null | cut -c 1-8)
