@@ -8,6 +8,7 @@ enum {
     BATCH_MAX = 256, /* operations in one commit */
     PATIENT_MS = 5,  /* results of attempts wait so long for a flush to share */
     PATIENT_MAX = 64,
+    PARKED_MS = 2000,            /* an abort that found no space waits so long */
     STAGED_BYTES_MAX = 8 << 20,  /* of appended chunks in a transaction that is left open */
     ARENA_BYTES_MAX = 128 << 20, /* of results: covers STORE_LIST_MAX of the largest */
 };
@@ -19,8 +20,9 @@ struct store {
     /* the loop's */
     struct work_item *patient, **patient_end; /* submitted, not yet handed to the thread */
     unsigned n_patient;
+    struct work_item *parked; /* aborts that found no space */
     struct loop *loop;
-    struct timer patience;
+    struct timer patience, parking;
     uint64_t last_id;
     unsigned pending;
     enum err health;
@@ -167,6 +169,27 @@ static void note_health(struct store *s, const struct store_op *op)
         s->health = ERR_OK;
 }
 
+/* Nobody waits for an abort, and chunks that stay would fill the disk for good. */
+static void abort_park(struct store *s, struct work_item *item)
+{
+    item->next = s->parked;
+    s->parked = item;
+    if (!timer_armed(&s->parking))
+        timer_set(&s->parking, loop_now_ms(s->loop) + PARKED_MS);
+}
+
+static void parked_go(void *arg)
+{
+    struct store *s = arg;
+    struct work_item *next;
+    for (struct work_item *it = s->parked; it; it = next) {
+        next = it->next;
+        s->pending++;
+        work_submit(s->work, it);
+    }
+    s->parked = NULL;
+}
+
 static void store_finish(void *arg, struct work_item *item)
 {
     struct store *s = arg;
@@ -182,7 +205,10 @@ static void store_finish(void *arg, struct work_item *item)
     s->stats.failures += is_breaking(op->result);
     ASSERT(s->pending > 0);
     s->pending--;
-    op->done(op);
+    if (op->kind == STORE_ABORT && op->result == ERR_FULL && !s->closing)
+        abort_park(s, item);
+    else
+        op->done(op);
 }
 
 /* Nobody outside waits for the results of an attempt: they share the flush of the next message that
@@ -229,6 +255,7 @@ struct store *store_new(struct loop *loop, struct store_backend *backend, unsign
     s->loop = loop;
     s->patient_end = &s->patient;
     timer_init(&s->patience, loop, patient_go, s);
+    timer_init(&s->parking, loop, parked_go, s);
     return s;
 }
 
@@ -238,6 +265,8 @@ void store_free(struct store *s)
         return;
     patient_go(s);
     s->closing = true;
+    timer_stop(&s->parking);
+    parked_go(s);
     work_free(s->work);
     ASSERT(s->pending == 0);
     s->backend->ops->close(s->backend);

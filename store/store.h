@@ -35,7 +35,8 @@ enum {
 enum store_kind {
     /* mail comes in */
     STORE_APPEND, /* one chunk of a body whose message is still coming: not durable by itself */
-    STORE_ABORT,  /* forget the chunks of an id that will not be committed */
+    STORE_ABORT,  /* forget the chunks of an id that will not be committed; without space the store
+                   * itself tries again, and done() waits */
     STORE_PUT,    /* a message with its recipients, leased from birth, and the rest of its body */
     /* mail goes out */
     STORE_TAKE,   /* lease what is due */

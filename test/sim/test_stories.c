@@ -425,3 +425,17 @@ STORY(t10_smuggled)
     send_letter(1, d, (struct letter_plan){ .smuggles = true, .bytes = 100 });
     story_end(2 * SECOND_US);
 }
+
+/* Its first chunks were committed with somebody else's mail; they go when there is room again. */
+STORY(disk_full_in_a_large_body)
+{
+    story_begin();
+    swarm.window_bytes = 16 * 1024;
+    swarm.latency_us = 40 * MS_US;
+    struct town_domain *d = town_add("b.test", DOMAIN_MX, NEED_TRY, 1);
+    send_letter(1, d, (struct letter_plan){ .bytes = 1900 * 1000 });
+    send_letter(2, d, (struct letter_plan){ .bytes = 100 });
+    at(3, disk_fills);
+    at(20, disk_has_room);
+    story_end(21 * SECOND_US);
+}
