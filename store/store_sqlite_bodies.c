@@ -33,22 +33,28 @@ static unsigned blocks_of(int64_t bytes)
     return (unsigned)((bytes + BODIES_BLOCK - 1) / BODIES_BLOCK);
 }
 
-/* Four lanes, because a multiplication waits for the one before it. Tells what a disk or a mixed-up
- * backup does to a chunk; nobody who could write the file is kept from forging it. */
+enum { SUM_LANES = 4 }; /* because a multiplication waits for the one before it */
+
+static inline uint64_t sum_step(uint64_t sum, uint64_t word)
+{
+    return (sum ^ word ^ sum >> 29) * 0x9e3779b97f4a7c15u;
+}
+
+/* Tells what a disk or a mixed-up backup does to a chunk; nobody who could write the file is kept
+ * from forging it. */
 static int64_t sum_of(struct span s)
 {
-    enum { LANES = 4 };
-    const uint64_t factor = 0x9e3779b97f4a7c15u;
-    uint64_t lane[LANES] = { 1, 2, 3, 4 }, word[LANES] = { 0 }, sum = s.n;
-    for (; s.n > 0; s = span_tail(s, s.n < sizeof word ? s.n : sizeof word)) {
-        if (s.n < sizeof word)
-            memset(word, 0, sizeof word);
-        memcpy(word, s.p, s.n < sizeof word ? s.n : sizeof word);
-        for (unsigned i = 0; i < LANES; i++)
-            lane[i] = (lane[i] ^ word[i] ^ lane[i] >> 29) * factor;
+    uint64_t lane[SUM_LANES] = { 1, 2, 3, 4 }, word[SUM_LANES], sum = s.n;
+    for (; s.n >= sizeof word; s = span_tail(s, sizeof word)) {
+        memcpy(word, s.p, sizeof word);
+        for (unsigned i = 0; i < SUM_LANES; i++)
+            lane[i] = sum_step(lane[i], word[i]);
     }
-    for (unsigned i = 0; i < LANES; i++)
-        sum = (sum ^ lane[i] ^ sum >> 31) * factor;
+    memset(word, 0, sizeof word);
+    if (s.n > 0)
+        memcpy(word, s.p, s.n);
+    for (unsigned i = 0; i < SUM_LANES; i++)
+        sum = sum_step(sum_step(sum, lane[i]), word[i]);
     return (int64_t)(sum >> 1);
 }
 
