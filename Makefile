@@ -82,9 +82,11 @@ $(O)/sim_stories: $(call objs,test/sim) $(O)/test/test.o $(O)/test/golden.o $(fi
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # --- benchmark tools: load generator, sink, backlog, and what nobody can do without
-bench-tools: $(addprefix $(O)/bench-,load sink fill floor)
+bench-tools: $(addprefix $(O)/bench-,load sink fill floor match)
 $(O)/bench-fill: $(O)/bench/fill.o $(call lib_objs,base mail io store)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(O)/bench-match: $(O)/bench/match.o $(O)/bench/lib/clock.o $(call lib_objs,base mail policy)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lssl -lcrypto -lpthread
 $(O)/bench-%: $(O)/bench/%.o $(call objs,bench/lib) $(call lib_objs,base)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lssl -lcrypto -lpthread
 
@@ -92,6 +94,8 @@ $(O)/bench-%: $(O)/bench/%.o $(call objs,bench/lib) $(call lib_objs,base)
 FUZZERS := $(patsubst fuzz/%.c,%,$(wildcard fuzz/fuzz_*.c))
 $(O)/fuzz_%: $(O)/fuzz/fuzz_%.o $(call lib_objs,base mail proto policy io store ctl gate sys)
 	$(Q)$(CC) $(LDFLAGS) $(if $(filter fuzz,$(V)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+# besides what the rule for all has
+$(O)/fuzz_import: $(call lib_objs,cli)
 fuzz-build: $(patsubst %,$(O)/%,$(FUZZERS))
 
 tidy:

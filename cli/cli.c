@@ -15,6 +15,18 @@ struct span cli_config(const struct cli *c)
     return c->args->config.n > 0 ? c->args->config : span_z(default_config);
 }
 
+enum err cli_load(struct span file, struct config **ret, struct why *why)
+{
+    struct config_source disk = config_source_disk(NULL);
+    struct config_boot boot = { 0 };
+    return config_load(file, &disk, &boot, ret, why);
+}
+
+bool cli_wants_file(const struct cli *c)
+{
+    return c->args->config.n > 0 && c->args->run.n == 0;
+}
+
 static char *copy_z(struct span s)
 {
     char *z = mem_alloc(s.n + 1);

@@ -11,6 +11,7 @@ enum cli_exit {
     CLI_OK = 0,
     CLI_FAILED = 1, /* or nothing was found */
     CLI_USAGE = 2,
+    CLI_LINT_ERRORS = 2, /* of lint alone, where CLI_FAILED means warnings */
     CLI_UNREACHABLE = 3,
     CLI_CONFIG = 78, /* sysexits.h EX_CONFIG, as posternd ends with it */
 };
@@ -24,11 +25,17 @@ typedef enum cli_exit command_fn(const struct cli *c);
 command_fn cmd_status;
 command_fn cmd_queue_list, cmd_queue_show;
 command_fn cmd_queue_retry, cmd_queue_hold, cmd_queue_release, cmd_queue_drop, cmd_queue_reroute;
-command_fn cmd_trace, cmd_explain;
+command_fn cmd_trace, cmd_explain, cmd_connector_list, cmd_connector_show, cmd_lint;
 command_fn cmd_config_check, cmd_config_limits, cmd_reload;
+command_fn cmd_import_exchange, cmd_import_postfix;
 
 /* The configuration's path: -c, or the default. */
 struct span cli_config(const struct cli *c);
+/* Loads it as posternd would: files, keys and all. As config_load. */
+struct config;
+MUST_USE enum err cli_load(struct span file, struct config **ret, struct why *why);
+/* A file is named and no folder of sockets: for commands that can do without a daemon. */
+bool cli_wants_file(const struct cli *c);
 /* The folder of the sockets: --run, or what the configuration says, or the default. The caller
  * frees it. */
 char *cli_run(const struct cli *c);
@@ -54,6 +61,24 @@ void trace_put_lines(const struct ctl *message, const char *indent, struct buf *
  * there are older ones. shard: -1 for all. */
 MUST_USE enum err trace_fetch(struct ask *a, int64_t shard, struct ctl *request, size_t limit,
                               struct ctl *ret, struct why *why);
+/* All connectors that a worker runs (org: only of that organisation), into the array "connectors"
+ * of *ret. ERR_SYNTAX: there is no such organisation. */
+MUST_USE enum err connector_fetch(struct ask_worker *w, struct span org, struct ctl *ret,
+                                  struct why *why);
+/* The request of `explain`. ERR_SYNTAX: why. */
+MUST_USE enum err explain_request(const struct args *a, struct ctl *ret, struct why *why);
+/* What answers it without a daemon. */
+struct explain_by {
+    const struct config *config;
+    struct span facts; /* a file with them; empty: none */
+    int64_t now_ms;    /* when neither the request nor the facts name a time */
+};
+/* ERR_SYNTAX: the question makes no sense; ERR_NOT_FOUND and others: the file. why. */
+MUST_USE enum err explain_answer(const struct explain_by *by, const struct ctl *request,
+                                 struct ctl *ret, struct why *why);
+void explain_text(const struct ctl *answer, struct buf *out);
+/* All findings about it. */
+void lint_config(const struct config *config, int64_t now_ms, struct ctl *ret);
 /* The shard of a queue id in text; false: it is none. */
 bool cli_id(struct span text, int64_t *ret_shard);
 

@@ -17,6 +17,7 @@ enum { TEXT_MAX = 64 * 1024, PATH_MAX_BYTES = 512, RELOAD_WITHIN_MS = 5 * 1000, 
 struct checked {
     struct ctl *out;
     struct buf *text;
+    int64_t now_ms; /* wall */
 };
 
 static void warning(void *arg, const char *text)
@@ -28,18 +29,10 @@ static void warning(void *arg, const char *text)
     buf_put(k->text, SPAN("\n"));
 }
 
-/* As posterned would: files, keys and all. */
-static enum err load(struct span file, struct config **ret, struct why *why)
-{
-    struct config_source disk = config_source_disk(NULL);
-    struct config_boot boot = { 0 };
-    return config_load(file, &disk, &boot, ret, why);
-}
-
 static void check(struct span file, struct checked *k, struct why *why, bool *ret_well)
 {
     struct config *config;
-    *ret_well = load(file, &config, why) == ERR_OK;
+    *ret_well = cli_load(file, &config, why) == ERR_OK;
     ctl_set_bool(k->out, "ok", *ret_well);
     ctl_set(k->out, "file", file);
     if (!*ret_well) {
@@ -49,6 +42,7 @@ static void check(struct span file, struct checked *k, struct why *why, bool *re
     ctl_set(k->out, "digest", span_z(config->digest));
     ctl_array(k->out, "warnings");
     config_warnings(config, warning, k);
+    config_lapsed(config, k->now_ms, warning, k);
     config_unref(config);
 }
 
@@ -61,7 +55,7 @@ enum cli_exit cmd_config_check(const struct cli *c)
     if (c->args->n_word > 1)
         return cli_usage("config check wants one file, or none");
     buf_init(&text, OUT_BYTES_MAX);
-    struct checked k = { ctl_new(), &text };
+    struct checked k = { ctl_new(), &text, c->now_ms };
     check(file, &k, &why, &well);
     enum cli_exit code = well ? CLI_OK : CLI_CONFIG;
     if (c->args->json) {
@@ -265,7 +259,7 @@ enum cli_exit cmd_reload(const struct cli *c)
     if (c->args->n_word > 0)
         return cli_usage("reload takes no words");
     if (c->args->run.n == 0 || c->args->config.n > 0) {
-        if (load(cli_config(c), &config, &why) != ERR_OK) {
+        if (cli_load(cli_config(c), &config, &why) != ERR_OK) {
             out_complain("%s", why.text);
             return CLI_CONFIG;
         }

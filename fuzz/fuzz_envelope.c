@@ -31,11 +31,13 @@ static void check_texts(struct span in)
 {
     struct envelope e = { .id = 1 };
     struct span *const texts[] = { &e.from,  &e.helo,      &e.client,      &e.message_id,
-                                   &e.envid, &e.tls.names, &e.tls.version, &e.tls.verify };
+                                   &e.envid, &e.tls.names, &e.tls.version, &e.tls.verify,
+                                   &e.org,   &e.connector, &e.rule,        &e.promoted };
     for (size_t i = 0; i < COUNTOF(texts); i++)
         *texts[i] = span_cut(&in, '|');
     e.tls.on = e.tls.peer_cert = in.n % 2;
     e.smtputf8 = in.n % 3 == 0;
+    e.from_on_premises = in.n % 5 == 0;
     check_again(&e);
 }
 

@@ -11,7 +11,7 @@ static void decide_all(const struct facts *f)
     struct buf out;
     buf_init(&out, EXPLAIN_TEXT_MAX);
     for (unsigned need = 0; need < TLS_NEED_COUNT_; need++) {
-        struct contract c = { (enum tls_need)need, false, 12, RULE_ROUTE };
+        struct contract c = { .need = (enum tls_need)need, .floor = 12, .rules = RULE_ROUTE };
         for (unsigned i = 0; i <= f->n_host; i++)
             ASSERT(decide_plan(&c, f, i).why);
         ASSERT(decide_plan(&c, f, f->n_host).step != STEP_NEXT_HOST);

@@ -31,6 +31,7 @@ void config_unref(struct config *c)
         return;
     tls_server_unref(c->tls_server);
     tls_client_unref(c->tls_client);
+    org_table_free(c->orgs);
     route_table_done(&c->routes);
     map_done(&c->local);
     arena_done(&c->arena);
@@ -75,6 +76,12 @@ void make_init(struct config_make *m, const struct config_source *source,
     };
     m->route_end = &m->route;
     m->certificate_end = &m->certificate;
+    m->org_end = &m->org;
+    map_init(&m->org_named, &boot->hash_key);
+    map_init(&m->connector_named, &boot->hash_key);
+    map_init(&m->name_set, &boot->hash_key);
+    map_init(&m->ca, &boot->hash_key);
+    buf_init(&m->private_ca_pem, 2 * (size_t)CONFIG_BUNDLE_MAX);
     arena_init(&m->arena, TREES_BYTES_MAX);
 }
 
@@ -92,6 +99,11 @@ void make_done(struct config_make *m)
             explicit_bzero(f->bytes.p, f->bytes.cap);
         buf_done(&f->bytes);
     }
+    map_done(&m->org_named);
+    map_done(&m->connector_named);
+    map_done(&m->name_set);
+    map_done(&m->ca);
+    buf_done(&m->private_ca_pem);
     arena_done(&m->arena);
     config_unref(m->config);
     m->config = NULL;
@@ -331,6 +343,7 @@ enum err make_read(struct config_make *m, struct span path)
     TRY(walk_all(&w));
     TRY(check_hostname(m));
     TRY(check_listeners(m));
+    TRY(make_orgs(m));
     TRY(make_routes(m));
     finish_networks(m);
     finish_listeners(m);
@@ -375,7 +388,7 @@ static void warn_listeners(const struct config *c, config_warning_fn *fn, void *
         fn(arg, "there is no listener: no mail comes in");
 }
 
-void config_warnings(const struct config *c, config_warning_fn *fn, void *arg)
+void config_warnings_top(const struct config *c, config_warning_fn *fn, void *arg)
 {
     if (!c->tls_server)
         fn(arg, "there is no certificate: no client can use TLS");
@@ -386,4 +399,10 @@ void config_warnings(const struct config *c, config_warning_fn *fn, void *arg)
     if (c->local.n == 0)
         fn(arg, "there is no domain: mail from outside is refused");
     warn_listeners(c, fn, arg);
+}
+
+void config_warnings(const struct config *c, config_warning_fn *fn, void *arg)
+{
+    config_warnings_top(c, fn, arg);
+    make_org_warnings(c, fn, arg);
 }

@@ -12,6 +12,7 @@
 #include "gate/limits.h"
 #include "io/dns.h"
 #include "io/tls.h"
+#include "policy/org.h"
 #include "policy/relay.h"
 #include "policy/retry.h"
 #include "policy/route.h"
@@ -35,6 +36,12 @@ struct listen_config {
     struct smtpd_config smtpd;
 };
 
+/* A certificate that outbound connectors of an organisation may show. */
+struct config_identity {
+    struct span label;
+    const struct org *org;
+};
+
 struct config {
     unsigned refs;
     struct arena arena;
@@ -51,6 +58,11 @@ struct config {
     struct relay_config relay;
     struct map local; /* our domains -> struct route * */
     struct route_table routes;
+    struct org *org; /* organisations, in the order of the files; their domains are in `local` */
+    unsigned n_org;
+    struct org_table *orgs;           /* never NULL in a snapshot that was loaded */
+    struct config_identity *identity; /* the number that a contract says is an index + 1 */
+    unsigned n_identity;
     struct retry_config retry;
     struct window_config window;
     struct dns_config dns;
@@ -80,6 +92,13 @@ void config_unref(struct config *c);
 /* What is legal in c and yet weaker than it should be, one sentence a call, for the log. */
 typedef void config_warning_fn(void *arg, const char *text);
 void config_warnings(const struct config *c, config_warning_fn *fn, void *arg);
+/* Of these only what the installation says: nothing of connectors. */
+void config_warnings_top(const struct config *c, config_warning_fn *fn, void *arg);
+/* What policy/lint.h finds in c; now_ms: wall, 0 is no time. lint_done frees. */
+struct lint;
+void config_lint(const struct config *c, int64_t now_ms, struct lint *ret);
+/* The same for the weakenings of connectors that are void at now_ms (wall): they may go. */
+void config_lapsed(const struct config *c, int64_t now_ms, config_warning_fn *fn, void *arg);
 
 /* --- the bundle: all files of a configuration as one run of bytes --- */
 
@@ -97,6 +116,11 @@ enum {
     CONFIG_FILES_MAX = 4096, /* that one load reads */
     CONFIG_LISTENERS_MAX = 32,
     CONFIG_WORKERS_MAX = 64,
+    CONFIG_ORGS_MAX = 10000,
+    CONFIG_CONNECTORS_MAX = 100000, /* of all organisations */
+    CONFIG_PAIRS_MAX = 2000000,     /* of senders and identities: what conflicts are sought in */
+    CONFIG_LABEL_MAX = 64,          /* bytes of the name of an organisation, connector, label */
+    CONFIG_NOTE_MAX = 1000,         /* bytes of an owner, comment, reason, date */
 };
 
 #endif

@@ -340,6 +340,8 @@ static const struct setting rows[] = {
       .read = make_domain },
     { "route", "route \"*.partner.example\" { mx = yes, tls = encrypt }", SETTING_NAMED,
       .many = true, .read = make_route },
+    { "organisation", "organisation \"acme\" { domain \"acme.example\" { smtp = \"10.0.0.5\" } }",
+      SETTING_NAMED, .many = true, .read = make_organisation },
     { "dns", "dns { resolver = \"127.0.0.1\" }", SETTING_BLOCK, .read = read_dns, AT(dns) },
     { "retry", "retry { first = \"5m\" }", SETTING_BLOCK, .read = read_retry, AT(retry) },
     { "sessions", "sessions { max = 20 }", SETTING_BLOCK, .read = read_sessions, AT(window) },

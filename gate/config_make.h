@@ -5,6 +5,10 @@
  *   config_block.c   the settings at the top and the small blocks
  *   config_route.c   domain, route
  *   config_tls.c     certificate, tls
+ *   config_org.c     organisation: what is in it, and what several of them claim
+ *   config_connector.c  inbound, outbound
+ *   config_value.c   the values of connectors
+ *   config_warn.c    what of organisations is legal and weak
  *   config_read.c    types; it knows nothing of this
  */
 #ifndef GATE_CONFIG_MAKE_H
@@ -34,6 +38,13 @@ struct make_certificate {
     struct make_certificate *next;
 };
 
+struct host_list {
+    struct route_host *item;
+    unsigned n;
+};
+
+struct make_org; /* config_org.h */
+
 struct config_make {
     struct reader reader; /* of the snapshot's arena */
     struct config *config;
@@ -53,6 +64,16 @@ struct config_make {
     struct make_certificate *certificate, **certificate_end;
     bool tickets, ask_client_cert;
     struct span client_ca_pem, ca_pem;
+
+    struct make_org *org, **org_end;
+    unsigned n_org, n_connector, n_identity;
+    uint64_t n_pair;            /* CONFIG_PAIRS_MAX */
+    struct map org_named;       /* name in lower case -> struct make_org */
+    struct map connector_named; /* direction and id in lower case -> struct connector */
+    struct map name_set;        /* its names -> struct name_set of the snapshot */
+    struct map ca;              /* path -> struct make_ca */
+    struct buf private_ca_pem;  /* all of those, for the server's context */
+    bool want_client_cert;      /* a connector looks at certificates */
 };
 
 /* config_load in its steps: everything but the TLS contexts (for who has no files, too), then
@@ -72,7 +93,13 @@ MUST_USE enum err make_file(struct config_make *m, const struct tree *t, const s
 /* A node of the top. seen: as in setting_read. */
 MUST_USE enum err make_setting(struct config_make *m, const struct tree *t,
                                const struct tree **seen);
-setting_fn make_domain, make_route, make_certificate, make_tls;
+setting_fn make_domain, make_route, make_certificate, make_tls, make_organisation;
+/* What connectors have of routes: struct host_list, and the words for enum tls_need. */
+setting_fn make_smtp_hosts;
+extern const char *const make_tls_names[];
+/* After all was read: the organisations and their table. */
+MUST_USE enum err make_orgs(struct config_make *m);
+void make_org_warnings(const struct config *c, config_warning_fn *fn, void *arg);
 /* After all was read: the table of routes and our domains. */
 MUST_USE enum err make_routes(struct config_make *m);
 /* The TLS contexts; sets config->tls_server and tls_client. */

@@ -5,11 +5,6 @@
 
 enum { SMTP_PORT = 25, LMTP_PORT = 24, TLS_NOT_SAID = -1 };
 
-struct host_list {
-    struct route_host *item;
-    unsigned n;
-};
-
 /* What such a block says. Exactly one of the first four is set. */
 struct route_block {
     struct span maildir;
@@ -78,7 +73,7 @@ static enum err read_hosts(struct reader *r, const struct setting *s, const stru
     return ERR_OK;
 }
 
-static enum err read_smtp(struct reader *r, const struct setting *s, const struct tree *t, void *to)
+enum err make_smtp_hosts(struct reader *r, const struct setting *s, const struct tree *t, void *to)
 {
     return read_hosts(r, s, t, SMTP_PORT, to);
 }
@@ -107,20 +102,19 @@ static enum err read_maildir(struct reader *r, const struct setting *s, const st
 
 /* --- the block --- */
 
-static const char *const tls_names[] = { "opportunistic", "encrypt", "certificate", "domain",
-                                         NULL }; /* as enum tls_need */
-STATIC_ASSERT(COUNTOF(tls_names) == TLS_NEED_COUNT_ + 1);
+const char *const make_tls_names[] = { "opportunistic", "encrypt", "certificate", "domain", NULL };
+STATIC_ASSERT(COUNTOF(make_tls_names) == TLS_NEED_COUNT_ + 1);
 
 static const struct setting rows[] = {
     { "maildir", "maildir = \"/var/mail/{domain}/{local}\"", .read = read_maildir,
       .offset = offsetof(struct route_block, maildir) },
-    { "smtp", "smtp = [\"10.0.0.5:25\", \"mail.internal\"]", SETTING_LIST, .read = read_smtp,
+    { "smtp", "smtp = [\"10.0.0.5:25\", \"mail.internal\"]", SETTING_LIST, .read = make_smtp_hosts,
       .offset = offsetof(struct route_block, smtp) },
     { "lmtp", "lmtp = \"unix:/run/dovecot/lmtp\"", SETTING_LIST, .read = read_lmtp,
       .offset = offsetof(struct route_block, lmtp) },
     { "mx", "mx = yes", .read = read_flag, .offset = offsetof(struct route_block, mx) },
     { "tls", "tls = encrypt", .read = read_choice, .offset = offsetof(struct route_block, tls),
-      .names = tls_names },
+      .names = make_tls_names },
     { "port", "port = 2525", .read = read_port, .offset = offsetof(struct route_block, port) },
 };
 

@@ -1,4 +1,4 @@
-#include "gate/config_make.h"
+#include "gate/config_org.h"
 
 /* `certificate` and `tls`, and the contexts that are made of them. */
 
@@ -93,30 +93,56 @@ static enum err check_names(struct reader *r, const struct tree *t, const struct
     return ERR_OK;
 }
 
-enum err make_certificate(struct reader *r, const struct setting *s, const struct tree *t, void *to)
+/* Reads the block. The identities are as many as the chains. */
+static enum err read_certificate(struct reader *r, const struct setting *s, const struct tree *t,
+                                 struct certificate_block *b, struct tls_identity **ret)
 {
-    static const struct settings settings = { "certificate", certificate_rows,
-                                              COUNTOF(certificate_rows) };
-    struct config_make *m = make_of(r);
-    struct certificate_block b = { .name.n = 0 };
-    (void)to;
-
-    TRY(settings_read(r, t->child, &settings, &b));
-    if (b.chain.n == 0 || b.key.n == 0)
+    const struct settings settings = { s->name, certificate_rows, COUNTOF(certificate_rows) };
+    TRY(settings_read(r, t->child, &settings, b));
+    if (b->chain.n == 0 || b->key.n == 0)
         return read_wants(r, s, t, NULL, "both a chain and a key");
-    if (b.chain.n != b.key.n)
+    if (b->chain.n != b->key.n)
         return read_fail(r, t, NULL,
                          "%u chains and %u keys; each chain needs its key, in the same "
                          "order",
-                         b.chain.n, b.key.n);
+                         b->chain.n, b->key.n);
+    struct tls_identity *id = ARENA_ARRAY(&make_of(r)->arena, struct tls_identity, b->chain.n);
+    for (unsigned i = 0; i < b->chain.n; i++)
+        id[i] = (struct tls_identity){ b->file.item[i], b->chain.item[i], b->key.item[i] };
+    *ret = id;
+    return ERR_OK;
+}
+
+enum err make_identity(struct reader *r, const struct setting *s, const struct tree *t,
+                       struct make_identity *ret)
+{
+    struct certificate_block b = { .name.n = 0 };
+    TRY(read_certificate(r, s, t, &b, &ret->identity));
+    if (b.name.n > 0)
+        return read_fail(r, t, NULL,
+                         "`name` is for the certificates of listeners; this one is found by its "
+                         "label, remove `name`");
+    if (b.chain.n > 1)
+        return read_fail(r, t, NULL,
+                         "%u chains; what connectors show is one certificate: give each its label",
+                         b.chain.n);
+    return ERR_OK;
+}
+
+enum err make_certificate(struct reader *r, const struct setting *s, const struct tree *t, void *to)
+{
+    struct config_make *m = make_of(r);
+    struct certificate_block b = { .name.n = 0 };
+    struct tls_identity *identity;
+    (void)to;
+
+    TRY(read_certificate(r, s, t, &b, &identity));
     TRY(check_names(r, t, &b.name));
     struct make_certificate *c = ARENA_NEW(&m->arena, struct make_certificate);
     c->at = t;
     c->name = b.name;
-    c->identity = ARENA_ARRAY(&m->arena, struct tls_identity, b.chain.n);
+    c->identity = identity;
     c->n_identity = b.chain.n;
-    for (unsigned i = 0; i < b.chain.n; i++)
-        c->identity[i] = (struct tls_identity){ b.file.item[i], b.chain.item[i], b.key.item[i] };
     *m->certificate_end = c;
     m->certificate_end = &c->next;
     return ERR_OK;
@@ -189,7 +215,8 @@ static enum err make_server(struct config_make *m)
     struct tls_server_config tls = {
         .profile = c->profile,
         .client_ca_pem = m->client_ca_pem,
-        .ask_client_cert = m->ask_client_cert,
+        .partner_ca_pem = buf_span(&m->private_ca_pem),
+        .ask_client_cert = m->ask_client_cert || m->want_client_cert,
         .binding = span_z(c->digest),
     };
     if (!m->certificate)
@@ -205,9 +232,22 @@ static enum err make_server(struct config_make *m)
     return e;
 }
 
+/* What connectors may show, by number. */
+static struct tls_identity *make_identities(struct config_make *m)
+{
+    struct tls_identity *list = ARENA_ARRAY(&m->arena, struct tls_identity, m->n_identity);
+    for (const struct make_org *o = m->org; o; o = o->next)
+        for (const struct make_identity *i = o->identity; i; i = i->next)
+            list[i->number - 1] = *i->identity;
+    return list;
+}
+
 enum err make_tls_contexts(struct config_make *m)
 {
-    const struct tls_client_config client = { m->config->profile, m->ca_pem };
+    const struct tls_client_config client = { .profile = m->config->profile,
+                                              .ca_pem = m->ca_pem,
+                                              .identity = make_identities(m),
+                                              .n_identity = m->n_identity };
     TRY(make_server(m));
     enum err e = tls_client_new(&client, &m->config->tls_client, m->reader.why);
     if (e != ERR_OK)

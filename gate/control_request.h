@@ -4,6 +4,7 @@
  *   control.c          the sockets: lines in, lines out, and the metrics listener
  *   control_verbs.c    the table of verbs, and those that only look
  *   control_change.c   queue-change
+ *   control_connector.c  connector-list
  *   control_explain.c  explain, for `postern explain` without a daemon as well
  *
  * A request begins in request_begin and ends in request_done, at once or when the store, the DNS or
@@ -69,5 +70,6 @@ unsigned request_limit(const struct request *r);
 
 void control_change(struct request *r);
 void control_explain(struct request *r);
+void control_connectors(struct request *r);
 
 #endif

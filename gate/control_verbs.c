@@ -224,6 +224,7 @@ static void verb_status(struct request *r)
     sched_each(w->sched, put_resting, &resting);
     ctl_set_num(r->out, "resting_n", resting.n);
     config_warnings(c, put_warning, r);
+    config_lapsed(c, loop_wall_ms(w->loop), put_warning, r);
     request_done(r);
 }
 
@@ -526,7 +527,7 @@ static const struct verb {
     { "status", false, verb_status },         { "shards", false, verb_shards },
     { "queue-count", true, verb_count },      { "queue-list", true, verb_list },
     { "queue-change", true, control_change }, { "trace", true, verb_trace },
-    { "explain", false, control_explain },
+    { "explain", false, control_explain },    { "connector-list", false, control_connectors },
 };
 
 static struct store *store_of_shard(const struct worker *w, int64_t shard)

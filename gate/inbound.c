@@ -5,7 +5,7 @@
 
 #include "base/enc.h"
 #include "base/log.h"
-#include "gate/incoming.h"
+#include "gate/attribution.h"
 #include "gate/report.h"
 #include "io/conn.h"
 #include "io/idn.h"
@@ -244,35 +244,34 @@ static enum err rcpt_domain(const struct client *c, const struct addr *a, struct
     return idn_to_ascii(a->domain, out);
 }
 
-/* Our own name is ours, but mail for it needs a route: without `domain` for it, it would come back.
- */
-static enum relay_right rcpt_right(const struct client *c, struct span domain)
+/* Admitted and taken, or *ret says why not; its text may be in *text. */
+static void client_rcpt_to(struct client *c, const struct smtpd_ev *ev, struct span domain,
+                           struct buf *text, struct reply *ret)
 {
-    if (domain_eq(domain, c->config->hostname) && !domain_map_get(&c->config->local, domain))
-        return RELAY_DENIED;
-    return relay_decide(&c->config->relay, &c->ip, domain);
+    struct attribution_client client = {
+        .w = c->inbound->w,
+        .ip = &c->ip,
+        .tls = conn_tls(c->conn),
+        .conn = conn_id(c->conn),
+        .helo = buf_span(&c->helo),
+    };
+    if (!attribution_rcpt(&client, c->incoming, &ev->addr, domain, text, ret))
+        return;
+    *ret = incoming_rcpt(c->incoming, ev, domain) == ERR_OK
+               ? REPLY(250, 2, 1, 5, "Recipient ok")
+               : REPLY(452, 4, 5, 3, "Too many recipients");
 }
 
 static void client_rcpt(struct client *c, const struct smtpd_ev *ev)
 {
-    char name[DOMAIN_BYTES_MAX + 1];
-    struct buf domain;
-    buf_init(&domain, sizeof name);
-    struct reply r = REPLY(250, 2, 1, 5, "Recipient ok");
-    enum err e = rcpt_domain(c, &ev->addr, &domain);
-    enum relay_right right = RELAY_DENIED;
-    if (e == ERR_OK)
-        right = rcpt_right(c, buf_span(&domain));
-    if (e != ERR_OK) {
-        r = REPLY(501, 5, 1, 2, "Bad recipient domain");
-    } else if (right == RELAY_DENIED ||
-               (right == RELAY_LOCAL && relay_local_part_routed(ev->addr.local))) {
-        count(c, STAT_RELAY_DENIED);
-        r = REPLY(550, 5, 7, 1, "Relaying denied");
-    } else if (incoming_rcpt(c->incoming, ev, buf_span(&domain)) != ERR_OK) {
-        r = REPLY(452, 4, 5, 3, "Too many recipients");
-    }
+    struct buf domain, text;
+    buf_init(&domain, DOMAIN_BYTES_MAX + 1);
+    buf_init(&text, ATTRIBUTION_REPLY_MAX);
+    struct reply r = REPLY(501, 5, 1, 2, "Bad recipient domain");
+    if (rcpt_domain(c, &ev->addr, &domain) == ERR_OK)
+        client_rcpt_to(c, ev, buf_span(&domain), &text, &r);
     client_reply(c, &r);
+    buf_done(&text);
     buf_done(&domain);
 }
 
@@ -290,13 +289,13 @@ static void client_data(struct client *c)
 
 static void client_body_end(struct client *c)
 {
-    struct incoming *m = c->incoming;
-    if (incoming_hops(m) > c->config->limits.hops) {
+    struct reply r;
+    if (incoming_refused(c->incoming, &r)) {
         client_drop_mail(c);
-        client_reply(c, &REPLY(554, 5, 4, 6, "Too many hops, this is a mail loop"));
+        client_reply(c, &r);
         return;
     }
-    incoming_commit(m);
+    incoming_commit(c->incoming);
 }
 
 /* false: the client is gone. */

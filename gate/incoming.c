@@ -2,9 +2,11 @@
 
 #include "base/enc.h"
 #include "base/log.h"
+#include "gate/attribution.h"
 #include "gate/mail.h"
 #include "gate/sched.h"
 #include "mail/received.h"
+#include "policy/org.h"
 
 enum {
     LEASE_MS = 10 * 60 * 1000,
@@ -47,6 +49,8 @@ struct incoming *incoming_new(struct worker *w, struct config *c, const struct s
         .smtputf8 = mail->mail.smtputf8,
         .requiretls = mail->mail.requiretls,
     };
+    if (c->n_org > 0)
+        m->from_domain = attribution_domain(c, &mail->addr, &m->arena);
     m->body = body_new();
     w->body_memory += body_memory(m->body);
     header_scan_init(&m->scan, c->hostname);
@@ -121,6 +125,15 @@ static void incoming_add(struct incoming *m, struct span piece)
     m->body_bytes += piece.n;
 }
 
+static void incoming_guard(struct incoming *m)
+{
+    ASSERT(!m->trusted || m->org);
+    if (m->trusted)
+        firewall_init(&m->firewall, FIREWALL_PROMOTE, m->org->domain, m->org->n_domain);
+    else
+        firewall_init(&m->firewall, FIREWALL_STRIP, NULL, 0);
+}
+
 void incoming_start(struct incoming *m, struct span helo, bool esmtp, const struct ip *client,
                     const struct tls_facts *tls)
 {
@@ -139,6 +152,8 @@ void incoming_start(struct incoming *m, struct span helo, bool esmtp, const stru
     received_write(e, esmtp, m->config->hostname, &received);
     incoming_add(m, buf_span(&received));
     buf_done(&received);
+    incoming_guard(m);
+    attribution_watch(m);
 }
 
 /* --- spooling: full chunks go to the store while the rest still comes --- */
@@ -181,10 +196,17 @@ static void incoming_spool(struct incoming *m)
     store_submit(incoming_store(m), &a->op);
 }
 
-void incoming_body(struct incoming *m, struct span piece)
+static void incoming_keep(struct incoming *m, struct span piece)
 {
     header_scan_input(&m->scan, piece);
     incoming_add(m, piece);
+}
+
+void incoming_body(struct incoming *m, struct span in)
+{
+    struct span piece;
+    while (firewall_next(&m->firewall, &in, &piece))
+        incoming_keep(m, piece);
     uint64_t budget = m->config->limits.body_memory_bytes;
     uint64_t keep = m->worker->body_memory > budget ? BODY_CHUNK : INCOMING_MEMORY_MAX;
     while (m->body->n > keep)
@@ -197,6 +219,19 @@ bool incoming_full(const struct incoming *m)
 }
 
 /* --- commit --- */
+
+static void trace_attribution(const struct incoming *m, struct buf *line)
+{
+    const struct envelope *e = &m->envelope;
+    if (e->org.n > 0)
+        kv_str(line, "org", e->org);
+    if (e->connector.n > 0)
+        kv_str(line, "connector", e->connector);
+    if (e->rule.n > 0)
+        kv_str(line, "rule", e->rule);
+    if (m->would_refuse.n > 0)
+        kv_str(line, "would-refuse", m->would_refuse);
+}
 
 static struct span incoming_trace(struct incoming *m)
 {
@@ -220,6 +255,11 @@ static struct span incoming_trace(struct incoming *m)
     kv_str(&line, "client", e->client);
     kv_str(&line, "helo", e->helo);
     kv_str(&line, "message-id", e->message_id);
+    trace_attribution(m, &line);
+    if (m->firewall.removed > 0)
+        kv_num(&line, "attribution-removed", m->firewall.removed);
+    if (m->firewall.renamed > 0)
+        kv_num(&line, "attribution-promoted", m->firewall.renamed);
     tls_facts_print(&e->tls, &line);
     struct span s = buf_span(&line);
     memcpy(m->trace, s.p, s.n);
@@ -241,6 +281,14 @@ static void incoming_log(const struct incoming *m)
     log_str("client", e->client);
     log_str("tls", e->tls.on ? e->tls.version : SPAN("none"));
     log_str("message_id", e->message_id);
+    if (e->org.n > 0)
+        log_str("org", e->org);
+    if (e->connector.n > 0)
+        log_str("connector", e->connector);
+    if (m->firewall.removed > 0)
+        log_num("attribution_removed", m->firewall.removed);
+    if (m->firewall.renamed > 0)
+        log_num("attribution_promoted", m->firewall.renamed);
     log_end();
 }
 
@@ -281,20 +329,50 @@ static void put_done(struct store_op *op)
     incoming_drop(m);
 }
 
-unsigned incoming_hops(struct incoming *m)
+static unsigned incoming_hops(struct incoming *m)
 {
+    struct span last;
+    if (firewall_end(&m->firewall, &last))
+        incoming_keep(m, last);
     header_scan_end(&m->scan);
     return m->scan.received + 1;
+}
+
+static void log_foreign(const struct incoming *m)
+{
+    log_begin(LOG_WARN, "mail.foreign");
+    log_str("client", m->envelope.client);
+    log_str("connector", m->envelope.connector);
+    log_str("org", m->org->name);
+    log_str("from", m->envelope.from);
+    log_end();
+}
+
+bool incoming_refused(struct incoming *m, struct reply *ret)
+{
+    if (incoming_hops(m) > m->config->limits.hops) {
+        *ret = REPLY(554, 5, 4, 6, "Too many hops, this is a mail loop");
+        return true;
+    }
+    if (m->firewall.foreign > 0) {
+        log_foreign(m);
+        *ret = REPLY(550, 5, 7, 51, "The header X-OriginatorOrg names another organisation");
+        return true;
+    }
+    return false;
 }
 
 void incoming_commit(struct incoming *m)
 {
     struct envelope *e = &m->envelope;
-    e->size = m->body_bytes;
     e->hops = incoming_hops(m);
+    e->size = m->body_bytes;
     e->eight_bit = m->body->eight_bit;
     e->tls_required_no = m->scan.tls_required_no;
     e->message_id = arena_span(&m->arena, buf_span(&m->scan.message_id));
+    e->rule = attribution_rule(m);
+    if (m->firewall.renamed > 0 || m->firewall.own > 0)
+        e->promoted = m->org->name;
     bool lease = sched_has_room(m->worker->sched);
     m->put = (struct store_new){
         .envelope = e,

@@ -8,21 +8,35 @@
 #define GATE_INCOMING_H
 
 #include "gate/worker.h"
+#include "mail/firewall.h"
 #include "mail/header.h"
 #include "proto/smtpd.h"
 
 enum { INCOMING_MEMORY_MAX = 2 * 1024 * 1024, INCOMING_APPENDS_MAX = 4 };
+
+struct org;
+struct out_connector;
 
 struct incoming {
     struct worker *worker;
     struct config *config; /* held */
     struct arena arena;
     struct envelope envelope;
+    struct span from_domain; /* of MAIL FROM, A-labels; without organisations nobody asks */
     unsigned rcpt_cap;
     bool esmtp;
     struct body *body; /* what is not yet appended to the store */
     uint64_t body_bytes;
-    struct header_scan scan;
+    /* It comes over an on-premises connector with trust_headers, of org (of config). Said before
+     * incoming_start. */
+    bool trusted;
+    const struct org *org;
+    uint64_t refusal;                  /* trace id of what was refused of it; 0: nothing */
+    unsigned n_told;                   /* refusals, and what would be one */
+    struct span would_refuse;          /* what connectors in test mode say of it; or empty */
+    const struct out_connector **rule; /* that a header may name: for each watch of the scan */
+    struct firewall firewall;
+    struct header_scan scan; /* of what the firewall keeps */
     unsigned chunks_before, appends_pending;
     enum err append_failed; /* of a chunk, or ERR_OK */
     bool abandoned, committing;
@@ -48,11 +62,14 @@ MUST_USE enum err incoming_rcpt(struct incoming *m, const struct smtpd_ev *ev, s
 /* DATA was allowed: takes an id, writes our Received. */
 void incoming_start(struct incoming *m, struct span helo, bool esmtp, const struct ip *client,
                     const struct tls_facts *tls);
-void incoming_body(struct incoming *m, struct span piece);
+void incoming_body(struct incoming *m, struct span in);
 /* Wait for room() before more body. */
 bool incoming_full(const struct incoming *m);
-/* The body is whole: Received fields, ours among them. */
-unsigned incoming_hops(struct incoming *m);
+/* The body is whole. true: it is not taken, and *ret says why: it loops, or it comes over a
+ * connector that trusts headers and one of them says that another organisation has sent it. All
+ * tenants of a large provider show one certificate: who comes by a connector may not be who it is
+ * for. */
+bool incoming_refused(struct incoming *m, struct reply *ret);
 /* Hands the whole to the store; committed() follows, unless it was dropped. */
 void incoming_commit(struct incoming *m);
 

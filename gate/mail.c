@@ -10,6 +10,10 @@ static void envelope_own(struct envelope *e, struct arena *a)
     e->helo = arena_span(a, e->helo);
     e->client = arena_span(a, e->client);
     e->message_id = arena_span(a, e->message_id);
+    e->org = arena_span(a, e->org);
+    e->connector = arena_span(a, e->connector);
+    e->rule = arena_span(a, e->rule);
+    e->promoted = arena_span(a, e->promoted);
     e->tls = tls_facts_copy(&e->tls, a);
     struct rcpt *r = ARENA_ARRAY(a, struct rcpt, e->n_rcpt);
     for (unsigned i = 0; i < e->n_rcpt; i++) {

@@ -17,12 +17,14 @@ struct mail {
     struct body *body;        /* NULL: in the store only */
 };
 
+struct out_connector;
 struct job_rcpt {
     unsigned i;        /* in the mail's envelope */
     unsigned stored_i; /* in the store: others of the message may be gone already */
     uint64_t token;
     unsigned attempts;
     bool warned;
+    const struct out_connector *test; /* in test mode, would be used; of the destination's config */
 };
 
 struct job {

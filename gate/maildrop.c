@@ -2,6 +2,7 @@
 #include "gate/outbound.h"
 
 #include "base/enc.h"
+#include "gate/carry.h"
 #include "gate/maildrop.h"
 #include "gate/report.h"
 #include "io/maildir.h"
@@ -13,7 +14,8 @@ struct drop {
     struct work_item work; /* first */
     struct job *job;
     struct body *body;
-    uint64_t loads; /* bytes of it that the mail does not hold itself: in worker.body_memory */
+    struct body *stripped; /* of it, for mailboxes that promoted fields are not for; or NULL */
+    uint64_t loads;        /* bytes of both that the mail does not hold itself: in body_memory */
     struct arena arena;
     struct maildir_job *target; /* one a recipient; an empty path: it has none */
     enum err *result;
@@ -48,6 +50,7 @@ static void drop_end(struct drop *d)
                          .host = SPAN("maildir") };
     report_job(j, reply, &a);
     body_unref(d->body);
+    body_unref(d->stripped);
     dest->worker->body_memory -= d->loads;
     arena_done(&d->arena);
     mem_free(d);
@@ -91,6 +94,18 @@ static size_t drop_root_n(struct span pattern)
     return fixed.n < pattern.n && slash < fixed.n ? slash : 0;
 }
 
+static struct body *drop_body(struct drop *d, unsigned k)
+{
+    if (carry_rcpt(d->job, k) == CARRY_ALL)
+        return d->body;
+    if (!d->stripped) {
+        d->stripped = carry_strip(d->body);
+        d->loads += d->stripped->n;
+        d->job->dest->worker->body_memory += d->stripped->n;
+    }
+    return d->stripped;
+}
+
 static void drop_target(struct drop *d, unsigned k)
 {
     const struct envelope *e = &d->job->mail->envelope;
@@ -111,7 +126,7 @@ static void drop_target(struct drop *d, unsigned k)
                                              .root_n = drop_root_n(pattern),
                                              .unique = arena_span(&d->arena, buf_span(&unique)),
                                              .header = drop_header(d, e, r),
-                                             .body = d->body };
+                                             .body = drop_body(d, k) };
         buf_done(&unique);
     }
     buf_done(&path);

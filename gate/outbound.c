@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "gate/session.h"
+#include "gate/way.h"
 
 enum { SESSION_ARENA_MAX = 64 * 1024, JOB_ARENA_MAX = 4 * 1024 * 1024, DETAIL_MAX = 600 };
 
@@ -238,6 +239,7 @@ static void session_secured(struct session *s, const struct tls_facts *tls)
     case STEP_NEXT_HOST:
         if (tls) {
             host(s)->channel = TRI_NO;
+            host(s)->breach = v.breach;
             host_failed(s, "the channel breaks the contract", span_z(v.why));
         }
         session_next_host(s);
@@ -307,18 +309,26 @@ static void session_on_starttls_refused(struct session *s, const struct reply *r
 
 static void session_handshake(struct session *s)
 {
+    const struct contract *k = &s->dest->contract;
     const struct host_facts *h = host(s);
     struct buf key;
     char digest[CONTRACT_DIGEST_MAX], ip[IP_TEXT_MAX];
     struct ip peer = conn_peer(s->conn), ignored;
     bool literal = ip_parse(h->name, &ignored) == ERR_OK || domain_is_literal(h->name);
-    buf_init(&key, DEST_KEY_MAX);
-    buf_putf(&key, "%s %.*s %s", contract_digest(&s->dest->contract, digest), SPAN_ARG(h->name),
-             ip_port_text(&peer, ip));
+    buf_init(&key, WAY_KEY_MAX);
+    buf_putf(&key, "%s %.*s %s %.*s", contract_digest(k, digest), SPAN_ARG(h->name),
+             ip_port_text(&peer, ip), SPAN_ARG(s->dest->whose));
     s->handshake = true;
     conn_deadline(s->conn, session_now(s) + s->dest->config->limits.handshake_ms);
-    conn_start_tls_client(s->conn, s->dest->config->tls_client, literal ? SPAN_NONE : h->name,
-                          buf_span(&key));
+    struct tls_peer mean = {
+        .server_name = literal ? SPAN_NONE : h->name,
+        .names = k->names,
+        .n_names = k->n_names,
+        .host_name = k->host_name,
+        .identity = k->identity,
+        .reuse_key = buf_span(&key),
+    };
+    conn_start_tls_client(s->conn, s->dest->config->tls_client, &mean);
     buf_done(&key);
 }
 

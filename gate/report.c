@@ -5,7 +5,7 @@
 
 #include "base/enc.h"
 #include "base/log.h"
-#include "gate/sched.h"
+#include "gate/carry.h"
 #include "io/idn.h"
 #include "mail/dsn.h"
 
@@ -196,10 +196,31 @@ static void report_dsn(struct report *r)
     }
 }
 
+/* Who speaks in a notification: the recipient's organisation, whose connectors say how its words
+ * may travel; for those of nobody here, the organisation that has sent the message. */
+static struct span notice_org(struct report *r)
+{
+    const struct org *org = org_of_domain(r->w->config->orgs, r->dsn[0].rcpt->domain);
+    return org ? arena_span(&r->arena, org->name) : r->job->mail->envelope.org;
+}
+
+/* Who is told of a message may be a stranger: what is returned of it has no promoted fields. */
+static struct body *report_returned(struct body *body, struct envelope *e)
+{
+    if (!body || e->promoted.n == 0)
+        return body;
+    struct body *returned = carry_strip(body);
+    ASSERT(returned->n <= body->n);
+    e->size -= body->n - returned->n;
+    body_unref(body);
+    return returned;
+}
+
 static void report_compose(void *arg, struct body *body)
 {
     struct report *r = arg;
-    const struct envelope *e = &r->job->mail->envelope;
+    struct envelope original = r->job->mail->envelope, *e = &original;
+    body = report_returned(body, e);
     struct dsn d = {
         .hostname = r->w->config->hostname,
         .original = e,
@@ -229,6 +250,7 @@ static void report_compose(void *arg, struct body *body)
         .body_kind = r->notice.body->eight_bit ? BODY_8BITMIME : BODY_7BIT,
         .eight_bit = r->notice.body->eight_bit,
         .requiretls = e->requiretls,
+        .org = notice_org(r),
         .rcpt = &r->notice_rcpt,
         .n_rcpt = 1,
     };
@@ -241,6 +263,8 @@ static void report_compose(void *arg, struct body *body)
     kv_str(&line, "id", span_z(id_text(d.id, id)));
     kv_str(&line, "about", span_z(id_text(e->id, of)));
     kv_str(&line, "to", e->from);
+    if (r->notice_envelope.org.n > 0)
+        kv_str(&line, "org", r->notice_envelope.org);
     r->notice.trace = arena_span(&r->arena, buf_span(&line));
     buf_done(&line);
     report_submit(r);
@@ -261,11 +285,20 @@ static const char *action_name(const struct retry_verdict *v)
     return "?";
 }
 
+static void trace_connector(const struct report *r, unsigned k, struct buf *line)
+{
+    const struct out_connector *by = r->job->dest->by, *test = r->job->rcpt[k].test;
+    if (by)
+        kv_str(line, "connector", by->c.id);
+    if (test)
+        kv_str(line, "would-use", test->c.id);
+}
+
 static void trace_line(struct report *r, unsigned k, const struct attempt *a, struct buf *line)
 {
     char id[ID_BYTES_MAX], ip[IP_TEXT_MAX];
     struct buf contract;
-    buf_init(&contract, DEST_KEY_MAX);
+    buf_init(&contract, CONTRACT_TEXT_MAX);
     kv_str(line, "event", span_z(action_name(&r->verdict[k])));
     kv_num(line, "time", wall(r));
     kv_str(line, "id", span_z(id_text(r->job->mail->envelope.id, id)));
@@ -278,6 +311,7 @@ static void trace_line(struct report *r, unsigned k, const struct attempt *a, st
         contract_print(a->contract, &contract);
         kv_str(line, "contract", buf_span(&contract));
     }
+    trace_connector(r, k, line);
     kv_str(line, "stage", span_z(a->stage));
     kv_num(line, "attempt", r->job->rcpt[k].attempts + 1);
     kv_num(line, "took_ms", wall(r) - a->started_ms);
@@ -298,6 +332,8 @@ static void log_attempt(const struct report *r, unsigned k, const struct attempt
     log_z("result", action_name(&r->verdict[k]));
     log_str("to", rcpt_of(r, k)->addr);
     log_str("host", a->host);
+    if (r->job->dest->by)
+        log_str("connector", r->job->dest->by->c.id);
     log_str("tls", a->tls ? a->tls->version : SPAN("none"));
     log_str("reply", r->result[k].last);
     log_end();
@@ -392,34 +428,75 @@ void report_job(struct job *j, const struct reply *reply, const struct attempt *
         report_submit(r);
 }
 
-/* --- handshakes that failed */
+/* --- what has no message: under a flood the counters and the log must do */
 
-enum { TLS_FAILED_PENDING_MAX = 64 };
+enum { LOOSE_PENDING_MAX = 64 };
 
-static void tls_failed_done(struct store_op *op)
+struct loose {
+    struct store_op op; /* first */
+    struct buf line;
+};
+
+static void loose_done(struct store_op *op)
 {
-    buf_done(op->arg);
-    mem_free(op->arg);
+    struct loose *l = CONTAINER_OF(op, struct loose, op);
+    buf_done(&l->line);
     store_op_done(op);
-    mem_free(op);
+    mem_free(l);
+}
+
+/* A line in the making; NULL: there are too many. */
+static struct loose *loose_new(struct worker *w, const char *event, uint64_t trace_id)
+{
+    char id[ID_BYTES_MAX];
+    if (store_pending(w->store[0]) > LOOSE_PENDING_MAX)
+        return NULL;
+    struct loose *l = NEW(struct loose);
+    buf_init(&l->line, STORE_TRACE_MAX);
+    store_op_init(&l->op, STORE_TRACE, loose_done, NULL);
+    l->op.id = trace_id;
+    kv_str(&l->line, "event", span_z(event));
+    kv_num(&l->line, "time", loop_wall_ms(w->loop));
+    kv_str(&l->line, "id", span_z(id_text(trace_id, id)));
+    return l;
+}
+
+static void loose_submit(struct worker *w, struct loose *l)
+{
+    l->op.bytes = buf_span(&l->line);
+    store_submit(w->store[0], &l->op);
 }
 
 void report_tls_failed(struct worker *w, const struct ip *client, struct span helo, const char *why)
 {
-    char ip[IP_TEXT_MAX], id[ID_BYTES_MAX];
-    if (store_pending(w->store[0]) > TLS_FAILED_PENDING_MAX)
+    char ip[IP_TEXT_MAX];
+    struct loose *l = loose_new(w, "tls-failed", store_new_id(w->store[0], loop_wall_ms(w->loop)));
+    if (!l)
         return;
-    struct buf *line = NEW(struct buf);
-    buf_init(line, STORE_TRACE_MAX);
-    struct store_op *op = NEW(struct store_op);
-    store_op_init(op, STORE_TRACE, tls_failed_done, line);
-    op->id = store_new_id(w->store[0], loop_wall_ms(w->loop));
-    kv_str(line, "event", SPAN("tls-failed"));
-    kv_num(line, "time", loop_wall_ms(w->loop));
-    kv_str(line, "id", span_z(id_text(op->id, id)));
-    kv_str(line, "client", span_z(ip_port_text(client, ip)));
-    kv_str(line, "helo", helo);
-    kv_str(line, "why", span_z(why));
-    op->bytes = buf_span(line);
-    store_submit(w->store[0], op);
+    kv_str(&l->line, "client", span_z(ip_port_text(client, ip)));
+    kv_str(&l->line, "helo", helo);
+    kv_str(&l->line, "why", span_z(why));
+    loose_submit(w, l);
+}
+
+void report_refused(struct worker *w, const struct report_refusal *r)
+{
+    char ip[IP_TEXT_MAX];
+    struct buf reply;
+    struct loose *l = loose_new(w, "refused", r->id);
+    if (!l)
+        return;
+    buf_init(&reply, LAST_MAX);
+    reply_print(r->reply, &reply);
+    kv_str(&l->line, "from", r->from);
+    kv_str(&l->line, "to", r->to);
+    kv_str(&l->line, "client", span_z(ip_port_text(r->client, ip)));
+    kv_str(&l->line, "helo", r->helo);
+    kv_num(&l->line, "conn", (int64_t)r->conn);
+    kv_str(&l->line, "connector", r->connector);
+    kv_str(&l->line, "check", span_z(r->check));
+    kv_str(&l->line, "reply", buf_span(&reply));
+    tls_facts_print(r->tls, &l->line);
+    buf_done(&reply);
+    loose_submit(w, l);
 }

@@ -29,4 +29,15 @@ void report_job(struct job *j, const struct reply *reply, const struct attempt *
 void report_tls_failed(struct worker *w, const struct ip *client, struct span helo,
                        const char *why);
 
+/* A recipient that a connector refused: likewise. id: of the trace, and in the reply. */
+struct report_refusal {
+    uint64_t id, conn;
+    const struct ip *client;
+    struct span helo, from, to, connector;
+    const char *check; /* what of the connector did not hold */
+    const struct reply *reply;
+    const struct tls_facts *tls;
+};
+void report_refused(struct worker *w, const struct report_refusal *r);
+
 #endif

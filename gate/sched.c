@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "gate/outbound.h"
 #include "gate/report.h"
+#include "gate/way.h"
 
 enum {
     TICK_MS = 1000,
@@ -106,8 +107,8 @@ static void job_lost(struct job *j)
 
 /* --- destinations --- */
 
-static struct dest *dest_new(struct sched *s, struct span key, const struct route *r,
-                             struct span domain, const struct contract *c)
+static struct dest *dest_new(struct sched *s, struct span key, const struct selection *way,
+                             struct span domain)
 {
     struct dest *d = NEW(struct dest);
     d->sched = s;
@@ -115,8 +116,9 @@ static struct dest *dest_new(struct sched *s, struct span key, const struct rout
     arena_init(&d->arena, DEST_ARENA_MAX);
     d->config = config_ref(s->w->config);
     d->key = arena_span(&d->arena, key);
-    d->route = *r;
-    d->contract = *c;
+    d->route = *way->route;
+    d->contract = way->contract;
+    d->by = way->by;
     d->domain = arena_span(&d->arena, domain);
     d->used_ms = loop_now_ms(s->w->loop);
     list_init(&d->ready);
@@ -142,29 +144,28 @@ static void dest_free(struct dest *d)
     mem_free(d);
 }
 
-/* Where a recipient goes, by today's configuration. override: from `queue reroute`, or empty. */
-static struct dest *dest_find(struct sched *s, const struct envelope *e, const struct rcpt *rcpt,
-                              struct span override)
+/* Where a recipient goes, by today's configuration. override: from `queue reroute`, or empty.
+ * *ret_test: the connector in test mode that would be used. */
+static struct dest *dest_find(struct sched *s, const struct envelope *e, struct span domain,
+                              struct span override, const struct out_connector **ret_test)
 {
     struct arena scratch;
     struct route other;
-    arena_init(&scratch, DEST_ARENA_MAX);
-    const struct route *r = route_find(&s->w->config->routes, rcpt->domain);
-    if (override.n > 0 && route_override(override, &scratch, &other) == ERR_OK)
-        r = &other;
-    struct message_facts m = { e->from, e->requiretls, e->tls_required_no };
-    struct contract c = decide_contract(r, &m);
-
     struct buf key;
-    buf_init(&key, DEST_KEY_MAX);
-    route_key(r, rcpt->domain, &c, &key);
+    arena_init(&scratch, DEST_ARENA_MAX);
+    struct selection way = way_out(s->w->config, e, domain, wall(s));
+    bool moved = way_override(&way, e, override, &scratch, &other);
+    buf_init(&key, WAY_KEY_MAX);
+    way_key(&way, e->org, domain, &key);
     struct dest *d = map_get(&s->by_key, buf_span(&key));
     if (!d) {
-        d = dest_new(s, buf_span(&key), r, rcpt->domain, &c);
-        if (r == &other && route_override(override, &d->arena, &d->route) != ERR_OK)
+        d = dest_new(s, buf_span(&key), &way, domain);
+        d->whose = arena_span(&d->arena, way_whose(&way, e->org));
+        if (moved && route_override(override, &d->arena, &d->route) != ERR_OK)
             ASSERT(!"an override that parsed does not parse again");
     }
     d->used_ms = loop_now_ms(s->w->loop);
+    *ret_test = way.test;
     buf_done(&key);
     arena_done(&scratch);
     return d;
@@ -292,11 +293,11 @@ void sched_session_idle(struct dest *d, struct list *member)
 /* --- where jobs come from --- */
 
 /* A recipient joins the open job of its destination, or opens one. */
-static void plan_rcpt(struct sched *s, struct mail *m, const struct job_rcpt *r,
-                      struct span override, int64_t lease_until_ms)
+static void plan_rcpt(struct sched *s, struct mail *m, struct job_rcpt *r, struct span override,
+                      int64_t lease_until_ms)
 {
     const struct envelope *e = &m->envelope;
-    struct dest *d = dest_find(s, e, &e->rcpt[r->i], override);
+    struct dest *d = dest_find(s, e, e->rcpt[r->i].domain, override, &r->test);
     struct job *j = NULL;
     if (!list_empty(&d->ready)) {
         struct job *last = LIST_ENTRY(d->ready.prev, struct job, in);

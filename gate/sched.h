@@ -1,8 +1,9 @@
 /* sched.h - what is due, and for whom: destinations, their sessions, their windows.
  *
  * Fresh mail comes from inbound.c, older mail from the store (take under a lease). A destination is
- * everything that shares a session: route, domain and contract (its key). For each one a window
- * says how many sessions may run, grows on success and shrinks on failure; a dead one rests.
+ * everything that shares a session: connector or organisation, route, domain and contract (its
+ * key). For each one a window says how many sessions may run, grows on success and shrinks on
+ * failure; a dead one rests.
  */
 #ifndef GATE_SCHED_H
 #define GATE_SCHED_H
@@ -11,14 +12,16 @@
 #include "policy/decide.h"
 
 struct dest {
-    struct list in;  /* sched.dests */
-    struct span key; /* map key */
+    struct list in;    /* sched.dests */
+    struct span key;   /* map key */
+    struct span whose; /* way_whose: nobody else resumes its TLS sessions */
     struct sched *sched;
     struct worker *worker;
     struct arena arena;
     struct config *config; /* held: the route's strings are its */
     struct route route;
     struct contract contract;
+    const struct out_connector *by; /* of config; NULL: none was chosen */
     struct span domain;
     struct list ready;   /* jobs that wait for a session */
     unsigned n_sessions; /* running and idle, or Maildir hand-overs */

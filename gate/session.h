@@ -3,6 +3,7 @@
 #ifndef GATE_SESSION_H
 #define GATE_SESSION_H
 
+#include "gate/carry.h"
 #include "gate/outbound.h"
 #include "gate/report.h"
 #include "gate/resolve.h"
@@ -33,10 +34,14 @@ struct session {
     struct reply *reply; /* one a recipient; code 0: none yet */
     const struct rcpt **rcpt;
     struct smtpc_mail mail;
-    int64_t started_ms; /* wall */
-    bool heard;         /* the peer answered something of this job */
-    uint64_t body_sent;
-    struct body *chunk; /* of a body that is in the store: the one that holds body_sent */
+    int64_t started_ms;        /* wall */
+    bool heard;                /* the peer answered something of this job */
+    uint64_t body_read;        /* of the message as stored */
+    uint64_t body_sent;        /* given to the core */
+    struct span piece;         /* read and not given yet: of the body, chunk or firewall */
+    struct firewall *firewall; /* it goes through this one; NULL: as it is stored */
+    bool weighed;              /* mail.body_bytes is what the firewall keeps */
+    struct body *chunk;        /* of a body that is in the store: the one that is being read */
     struct chunk_load *loading;
 };
 

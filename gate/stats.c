@@ -31,6 +31,19 @@ static const struct {
     [STAT_RCPT_IN] = { "postern_recipients_in_total", COUNTER, "Recipients of accepted messages." },
     [STAT_RELAY_DENIED] = { "postern_relay_denied_total", COUNTER,
                             "Recipients that this client may not send to." },
+    [STAT_CONNECTOR_REFUSED_TLS] = { "postern_connector_refused_tls_total", COUNTER,
+                                     "Recipients refused: a connector asks for TLS, or newer." },
+    [STAT_CONNECTOR_REFUSED_CERTIFICATE] = { "postern_connector_refused_certificate_total", COUNTER,
+                                             "Recipients refused: no certificate that a connector "
+                                             "asks for." },
+    [STAT_CONNECTOR_REFUSED_ADDRESS] = { "postern_connector_refused_address_total", COUNTER,
+                                         "Recipients refused: an address that a connector does not "
+                                         "list." },
+    [STAT_CONNECTOR_REFUSED_RELAY] = { "postern_connector_refused_relay_total", COUNTER,
+                                       "Recipients refused: an own server that sends for domains "
+                                       "of others." },
+    [STAT_CONNECTOR_WOULD_REFUSE] = { "postern_connector_would_refuse_total", COUNTER,
+                                      "Recipients that connectors in test mode would refuse." },
     [STAT_SMUGGLING] = { "postern_smuggling_total", COUNTER,
                          "Connections closed for a bare CR or LF in a body." },
     [STAT_INJECTION] = { "postern_injection_total", COUNTER,

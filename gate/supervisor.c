@@ -213,6 +213,7 @@ static void reload(struct supervisor *s)
     s->config = config;
     log_setup(2, (enum log_level)config->log_level, "posternd", wall_ms_now);
     config_warnings(config, warn_of, NULL);
+    config_lapsed(config, wall_ms_now(), warn_of, NULL);
     tell_all(s);
 }
 
@@ -481,6 +482,7 @@ static enum err supervisor_start(struct supervisor *s, struct why *why)
     TRY(load(s, &s->config, &s->bundle_fd, why));
     log_setup(2, (enum log_level)s->config->log_level, "posternd", wall_ms_now);
     config_warnings(s->config, warn_of, NULL);
+    config_lapsed(s->config, wall_ms_now(), warn_of, NULL);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     s->n = s->config->workers > 0 ? s->config->workers : cores > 0 ? (unsigned)cores : 1;
     if (s->n > STATS_WORKERS_MAX)

@@ -6,6 +6,15 @@ enum { JOB_ARENA_MAX = 4 * 1024 * 1024 };
 
 /* --- the job at hand --- */
 
+static void job_guard(struct session *s)
+{
+    enum carry c = carry_job(s->job);
+    if (c == CARRY_ALL)
+        return;
+    s->firewall = ARENA_ARRAY(&s->job_arena, struct firewall, 1);
+    carry_firewall(s->job, c, s->firewall);
+}
+
 static void job_begin(struct session *s, struct job *j)
 {
     s->job = j;
@@ -18,8 +27,8 @@ static void job_begin(struct session *s, struct job *j)
                                    .rcpt = s->rcpt,
                                    .n_rcpt = j->n,
                                    .body_bytes = j->mail->envelope.size };
-    s->body_sent = 0;
     s->heard = false;
+    job_guard(s);
 }
 
 static void chunk_forget(struct session *s);
@@ -27,6 +36,11 @@ static void chunk_forget(struct session *s);
 static void job_clear(struct session *s)
 {
     s->job = NULL;
+    s->firewall = NULL;
+    s->weighed = false;
+    s->piece = SPAN_NONE;
+    s->body_read = 0;
+    s->body_sent = 0;
     chunk_forget(s);
     arena_done(&s->job_arena);
     arena_init(&s->job_arena, JOB_ARENA_MAX);
@@ -80,6 +94,16 @@ static void chunk_forget(struct session *s)
     s->chunk = NULL;
 }
 
+/* From the first byte on, as if nothing had been read. */
+static void body_rewind(struct session *s)
+{
+    if (s->loading || s->body_read >= BODY_CHUNK)
+        chunk_forget(s); /* else it is the first */
+    s->piece = SPAN_NONE;
+    s->body_read = 0;
+    s->body_sent = 0;
+}
+
 static void chunk_loaded(struct store_op *op)
 {
     struct chunk_load *l = CONTAINER_OF(op, struct chunk_load, op);
@@ -98,8 +122,12 @@ static void chunk_loaded(struct store_op *op)
         session_end(s, &REPLY(451, 4, 3, 0, "The message could not be read from the queue"), false);
         return;
     }
-    (void)transfer_body(s); /* the core asked before the chunk was here */
-    session_pump(s, &none);
+    if (s->firewall && !s->weighed)
+        transfer_next(s);
+    else
+        (void)transfer_body(s); /* the core asked before the chunk was here */
+    if (s->stage != STAGE_OVER)
+        session_pump(s, &none);
 }
 
 static void chunk_start(struct session *s)
@@ -109,7 +137,7 @@ static void chunk_start(struct session *s)
     s->loading = l;
     store_op_init(&l->op, STORE_READ, chunk_loaded, NULL);
     l->op.id = s->job->mail->envelope.id;
-    l->op.seq = (unsigned)(s->body_sent / BODY_CHUNK);
+    l->op.seq = (unsigned)(s->body_read / BODY_CHUNK);
     store_submit(s->job->mail->store, &l->op);
 }
 
@@ -118,29 +146,87 @@ static struct span body_next(struct session *s)
 {
     const struct mail *m = s->job->mail;
     if (m->body)
-        return body_at(m->body, s->body_sent);
+        return body_at(m->body, s->body_read);
     if (s->chunk)
-        return body_at(s->chunk, s->body_sent % BODY_CHUNK);
+        return body_at(s->chunk, s->body_read % BODY_CHUNK);
     if (!s->loading)
         chunk_start(s);
     return SPAN_NONE;
+}
+
+/* The piece is dealt with, and perhaps the chunk that it was of. */
+static void piece_done(struct session *s)
+{
+    s->piece = SPAN_NONE;
+    if (!s->chunk || s->body_read % BODY_CHUNK != 0)
+        return;
+    body_unref(s->chunk);
+    s->chunk = NULL;
+}
+
+/* Of bytes that were read, those to go out. Gives the bytes that were not looked at yet. */
+static struct span piece_guarded(struct session *s, struct span in)
+{
+    struct span kept;
+    if (firewall_next(s->firewall, &in, &kept))
+        s->piece = kept;
+    return in;
+}
+
+/* Bytes that go out; false: there are none, or they are being read. */
+static bool piece_next(struct session *s)
+{
+    ASSERT(s->piece.n == 0);
+    while (s->body_read < s->job->mail->envelope.size) {
+        struct span in = body_next(s), rest = SPAN_NONE;
+        if (in.n == 0)
+            return false;
+        if (s->firewall)
+            rest = piece_guarded(s, in);
+        else
+            s->piece = in;
+        s->body_read += in.n - rest.n;
+        if (s->piece.n > 0)
+            return true;
+        piece_done(s);
+    }
+    return s->firewall && firewall_end(s->firewall, &s->piece);
 }
 
 bool transfer_body(struct session *s)
 {
     size_t room;
     while ((room = smtpc_body_room(s->smtpc)) > 0 && s->body_sent < s->mail.body_bytes) {
-        struct span piece = body_next(s);
-        if (piece.n == 0)
+        if (s->piece.n == 0 && !piece_next(s))
             return false;
-        piece = span_head(piece, piece.n < room ? piece.n : room);
+        struct span piece = span_head(s->piece, s->piece.n < room ? s->piece.n : room);
         smtpc_body(s->smtpc, piece, session_now(s));
         s->body_sent += piece.n;
-        if (s->chunk && s->body_sent % BODY_CHUNK == 0) {
-            body_unref(s->chunk);
-            s->chunk = NULL;
-        }
+        s->piece = span_tail(s->piece, piece.n);
+        if (s->piece.n == 0)
+            piece_done(s);
     }
+    return true;
+}
+
+/* What the firewall makes of the size: SIZE= and BDAT say it before the first byte, and mail with
+ * BODY=BINARYMIME can go by BDAT only. So its header section is read twice; what stands behind it
+ * stays. false: the store is being asked. */
+static bool job_weigh(struct session *s)
+{
+    uint64_t size = s->job->mail->envelope.size;
+    if (!s->firewall || s->weighed)
+        return true;
+    while (!firewall_open(s->firewall) && piece_next(s)) {
+        s->body_sent += s->piece.n;
+        piece_done(s);
+    }
+    if (s->loading)
+        return false;
+    s->mail.body_bytes = s->body_sent + (size - s->body_read);
+    s->weighed = true;
+    body_rewind(s);
+    carry_firewall(s->job, carry_job(s->job), s->firewall);
     return true;
 }
 
@@ -172,6 +258,8 @@ void transfer_next(struct session *s)
     if (!smtpc_ready(s->smtpc))
         return; /* the core still puts the session right: SMTPC_READY follows */
     while (s->job || (s->jobs_done < most && !s->w->stopping && transfer_begin(s))) {
+        if (!job_weigh(s))
+            return; /* chunk_loaded goes on */
         if (!job_misfits(s, &misfit)) {
             smtpc_send(s->smtpc, &s->mail, session_now(s));
             return;

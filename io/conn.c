@@ -550,10 +550,9 @@ void conn_start_tls_behind(struct conn *c, struct tls_server *s, struct span lis
 }
 
 /* The first flight leaves at the end of the turn. */
-void conn_start_tls_client(struct conn *c, struct tls_client *tc, struct span server_name,
-                           struct span reuse_key)
+void conn_start_tls_client(struct conn *c, struct tls_client *tc, const struct tls_peer *peer)
 {
-    conn_start_tls(c, tls_connect(tc, server_name, reuse_key, loop_wall_ms(c->loop)));
+    conn_start_tls(c, tls_connect(tc, peer, loop_wall_ms(c->loop)));
     c->first_flight = true;
     defer_call(&c->turn);
 }

@@ -63,8 +63,8 @@ void conn_start_tls_server(struct conn *c, struct tls_server *s, struct span lis
 /* Implicit TLS: at once, or behind a header of the listener's own (PROXY), inside its CONN_INPUT:
  * what of that input is left is no plain text but the beginning of the handshake. */
 void conn_start_tls_behind(struct conn *c, struct tls_server *s, struct span listener);
-void conn_start_tls_client(struct conn *c, struct tls_client *tc, struct span server_name,
-                           struct span reuse_key);
+/* peer: see tls_connect. */
+void conn_start_tls_client(struct conn *c, struct tls_client *tc, const struct tls_peer *peer);
 /* NULL before CONN_TLS_UP. */
 const struct tls_facts *conn_tls(const struct conn *c);
 

@@ -147,23 +147,38 @@ struct tls *tls_accept(struct tls_server *s, enum tls_door door, struct span lis
     return t;
 }
 
-struct tls *tls_connect(struct tls_client *c, struct span server_name, struct span reuse_key,
-                        int64_t now_ms)
+/* What may be shown to this server and to nobody else (T-26): its certificate, its session. */
+static void connect_secrets(struct tls *t)
 {
-    struct tls *t = tls_new(tls_client_ssl(c), now_ms);
-    c->refs++;
-    t->client = c;
-    t->reuse_key = span_of(copy_z(reuse_key), reuse_key.n);
-    if (server_name.n > 0 && server_name.n <= TLS_SNI_MAX) {
-        t->sni = copy_z(server_name);
-        int ok = SSL_set_tlsext_host_name(t->ssl, t->sni) == 1;
-        ASSERT(ok);
+    struct tls_client *c = t->client;
+    ASSERT(t->peer.identity <= c->n_identity);
+    if (t->peer.identity > 0) {
+        bool ok = tls_pair_show(&c->identity[t->peer.identity - 1], t->ssl);
+        ASSERT(ok); /* it was tried when the context was made */
     }
-    SSL_SESSION *session = reuse_key.n ? tls_client_session(c, reuse_key, now_ms) : NULL;
+    struct span key = t->peer.reuse_key;
+    SSL_SESSION *session = key.n ? tls_client_session(c, key, t->now_ms) : NULL;
     if (session) {
         SSL_set_session(t->ssl, session); /* one that does not fit is passed over */
         SSL_SESSION_free(session);
     }
+}
+
+struct tls *tls_connect(struct tls_client *c, const struct tls_peer *peer, int64_t now_ms)
+{
+    struct tls *t = tls_new(tls_client_ssl(c), now_ms);
+    c->refs++;
+    t->client = c;
+    t->peer = *peer;
+    t->peer.reuse_key = span_of(copy_z(peer->reuse_key), peer->reuse_key.n);
+    t->peer.server_name = SPAN_NONE;
+    if (peer->server_name.n > 0 && peer->server_name.n <= TLS_SNI_MAX) {
+        t->sni = copy_z(peer->server_name);
+        t->peer.server_name = span_z(t->sni);
+        int ok = SSL_set_tlsext_host_name(t->ssl, t->sni) == 1;
+        ASSERT(ok);
+    }
+    connect_secrets(t);
     return t;
 }
 
@@ -180,8 +195,8 @@ void tls_free(struct tls *t)
     tls_server_unref(t->server);
     tls_client_unref(t->client);
     mem_free(t->sni);
-    mem_free((char *)t->reuse_key.p);
-    mem_free(t->peer);
+    mem_free((char *)t->peer.reuse_key.p);
+    mem_free(t->shown);
     mem_free(t);
 }
 

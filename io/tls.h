@@ -8,12 +8,16 @@
  * CBC and non-forward-secret suites of the published list (docs/tls.md) and nothing else. Tickets
  * (T-24): a ticket is accepted only where it was made: the key is derived from the secret of the
  * moment and a binding of listener, door, identity and configuration; no ticket state is on disk.
+ *
+ * Certificates of clients are judged for any purpose of TLS: public CAs issue none but servers' any
+ * more. Whoever wants one for clients has facts.client_usage.
  */
 #ifndef IO_TLS_H
 #define IO_TLS_H
 
 #include "base/buf.h"
 #include "base/why.h"
+#include "mail/names.h"
 #include "mail/tls_facts.h"
 
 enum tls_profile { TLS_PROFILE_DEFAULT, TLS_PROFILE_LEGACY };
@@ -37,6 +41,7 @@ struct tls_server_config {
     const struct tls_site *site;
     unsigned n_site;
     struct span client_ca_pem;    /* anchors to judge client certificates with; empty: system's */
+    struct span partner_ca_pem;   /* and partners' own, facts.anchor_private; empty: none */
     bool ask_client_cert;         /* ask, never demand: what it means is policy's business */
     uint8_t ticket_secret[2][32]; /* now and before; all zero: no tickets */
     struct span binding;          /* goes into the ticket keys: digest of the configuration */
@@ -45,6 +50,9 @@ struct tls_server_config {
 struct tls_client_config {
     enum tls_profile profile;
     struct span ca_pem; /* empty: the system's store */
+    /* Certificates of ours: a connection that says number i + 1 may show the i-th of them. */
+    const struct tls_identity *identity;
+    unsigned n_identity;
 };
 
 struct tls_server;
@@ -57,6 +65,10 @@ void tls_server_unref(struct tls_server *s);
 MUST_USE enum err tls_client_new(const struct tls_client_config *config, struct tls_client **ret,
                                  struct why *why);
 void tls_client_unref(struct tls_client *c);
+/* Appends the SHA-256 of each certificate in a PEM text, hex, each with a line end: what
+ * facts.anchor is compared with. ERR_SYNTAX: there is none, or a broken one. ERR_TOO_BIG: no room
+ * in ret. */
+MUST_USE enum err tls_pem_digests(struct span pem, struct buf *ret, struct why *why);
 
 struct tls;
 
@@ -68,11 +80,22 @@ enum tls_door { TLS_DOOR_STARTTLS, TLS_DOOR_IMPLICIT };
 /* door, listener: where it came in, both part of the ticket binding (T-52). now_ms: wall. */
 struct tls *tls_accept(struct tls_server *s, enum tls_door door, struct span listener,
                        int64_t now_ms);
-/* server_name: SNI and the name that name_ok is judged by (an A-label host; empty: none).
- * reuse_key: sessions are resumed only under the same key: it holds the contract's digest, the
- * host and the port. */
-struct tls *tls_connect(struct tls_client *c, struct span server_name, struct span reuse_key,
-                        int64_t now_ms);
+
+/* The server that we mean, and what is between us and it alone. */
+struct tls_peer {
+    struct span server_name; /* SNI (an A-label host); empty: none */
+    /* name_ok: of each of these sets a name is in the certificate (its common name counts where it
+     * has no DNS names); without sets, and with host_name beside them, server_name is there (never
+     * as a common name). Borrowed until tls_free. */
+    const struct name_set *const *names;
+    unsigned n_names;
+    bool host_name;
+    unsigned identity; /* the certificate that is shown if the server asks; 0: none (T-26) */
+    /* Sessions are resumed only under the same key: it holds the contract's digest (and with it
+     * the identity), the host and the port. Empty: never. */
+    struct span reuse_key;
+};
+struct tls *tls_connect(struct tls_client *c, const struct tls_peer *peer, int64_t now_ms);
 void tls_free(struct tls *t);
 
 /* All of these eat ciphertext from *in and append ciphertext to out. */

@@ -39,15 +39,6 @@ static const char *const group_lists[] = {
 
 /* --- what holds for everyone --- */
 
-/* The chain is judged always and never fatal here: what it means is policy's business. */
-static int judge_chain(X509_STORE_CTX *chain, void *arg)
-{
-    (void)arg;
-    if (X509_verify_cert(chain) <= 0 && X509_STORE_CTX_get_error(chain) == X509_V_OK)
-        X509_STORE_CTX_set_error(chain, X509_V_ERR_UNSPECIFIED);
-    return 1;
-}
-
 static void tls_groups(SSL_CTX *ctx)
 {
     for (size_t i = 0; i < COUNTOF(group_lists); i++) {
@@ -75,7 +66,7 @@ static void tls_limits(SSL_CTX *ctx, enum tls_profile profile)
     SSL_CTX_set_timeout(ctx, TICKET_LIFE_S);
     SSL_CTX_set_info_callback(ctx, tls_note_info);
     SSL_CTX_set_msg_callback(ctx, tls_note_message);
-    SSL_CTX_set_cert_verify_callback(ctx, judge_chain, NULL);
+    SSL_CTX_set_cert_verify_callback(ctx, tls_judge_chain, NULL);
     X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
     X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_X509_STRICT);
     X509_VERIFY_PARAM_set_depth(param, CHAIN_DEPTH_MAX);
@@ -156,6 +147,14 @@ static int ticket_callback(SSL *ssl, unsigned char name[16], unsigned char *iv,
     }
     explicit_bzero(&key, sizeof key);
     return answer;
+}
+
+/* What was found of the client's chain travels in the ticket, sealed with the rest. */
+static int ticket_fill(SSL *ssl, void *arg)
+{
+    (void)arg;
+    tls_chain_keep(SSL_get_app_data(ssl), SSL_get_session(ssl));
+    return 1;
 }
 
 /* --- the client's hello --- */
@@ -284,6 +283,7 @@ static void site_digest(const struct tls_server_config *config, const struct tls
     digest_add(md, span_of(flags, sizeof flags));
     digest_add(md, config->binding);
     digest_add(md, config->client_ca_pem);
+    digest_add(md, config->partner_ca_pem);
     digest_add(md, site->name);
     for (unsigned i = 0; i < site->n_identity; i++)
         digest_add(md, site->identity[i].chain_pem);
@@ -298,6 +298,7 @@ static void site_tickets(struct tls_site_ctx *site, bool tickets)
     int ok = SSL_CTX_set_session_id_context(site->ctx, site->digest, TLS_DIGEST);
     ASSERT(ok == 1);
     SSL_CTX_set_num_tickets(site->ctx, tickets ? 1 : 0);
+    SSL_CTX_set_session_ticket_cb(site->ctx, ticket_fill, NULL, NULL);
     if (tickets)
         SSL_CTX_set_tlsext_ticket_key_evp_cb(site->ctx, ticket_callback);
     else
@@ -315,6 +316,7 @@ static enum err site_init(struct tls_site_ctx *site, const struct tls_server_con
     SSL_CTX_set_client_hello_cb(site->ctx, hello_callback, NULL);
     SSL_CTX_set_tlsext_servername_callback(site->ctx, name_callback);
     SSL_CTX_set_alpn_select_cb(site->ctx, alpn_callback, NULL);
+    X509_VERIFY_PARAM_set_purpose(SSL_CTX_get0_param(site->ctx), X509_PURPOSE_ANY);
     if (config->ask_client_cert)
         SSL_CTX_set_verify(site->ctx, SSL_VERIFY_PEER, NULL);
     site_tickets(site, tickets);
@@ -341,6 +343,21 @@ static void random_hash_key(struct hash_key *ret)
     ASSERT(ok == 1);
 }
 
+static enum err server_trust(struct tls_server *s, const struct tls_server_config *config,
+                             X509_STORE **ret, struct why *why)
+{
+    X509_STORE *store;
+    TRY(tls_trust_store(config->client_ca_pem, &store, why));
+    enum err e = ERR_OK;
+    if (config->partner_ca_pem.n > 0)
+        e = tls_trust_add(&store, config->partner_ca_pem, &s->private_ca, why);
+    if (e == ERR_OK)
+        *ret = store;
+    else
+        X509_STORE_free(store);
+    return e;
+}
+
 static enum err server_fill(struct tls_server *s, const struct tls_server_config *config,
                             struct why *why)
 {
@@ -349,7 +366,7 @@ static enum err server_fill(struct tls_server *s, const struct tls_server_config
         why_set(why, "no certificate is configured");
         return ERR_SYNTAX;
     }
-    TRY(tls_trust_store(config->client_ca_pem, &store, why));
+    TRY(server_trust(s, config, &store, why));
     enum err e = ERR_OK;
     for (unsigned i = 0; i < config->n_site && e == ERR_OK; i++) {
         struct tls_site_ctx *site = &s->site[s->n_site++];
@@ -395,6 +412,7 @@ void tls_server_unref(struct tls_server *s)
     }
     mem_free(s->site);
     map_done(&s->by_name);
+    mem_free(s->private_ca.item);
     EVP_CIPHER_free(s->ticket_cipher);
     explicit_bzero(s->ticket_secret, sizeof s->ticket_secret);
     mem_free(s);
@@ -456,21 +474,60 @@ static int session_callback(SSL *ssl, SSL_SESSION *session)
 {
     struct tls *t = SSL_get_app_data(ssl);
     struct tls_client *c = t->client;
-    if (t->reuse_key.n == 0)
+    struct span reuse_key = t->peer.reuse_key;
+    if (reuse_key.n == 0)
         return 0;
-    struct tls_session *s = map_get(&c->sessions, t->reuse_key);
+    tls_chain_keep(t, session);
+    struct tls_session *s = map_get(&c->sessions, reuse_key);
     if (s)
         session_drop(c, s);
     if (c->sessions.n >= SESSIONS_MAX)
         session_drop(c, LIST_ENTRY(c->by_age.next, struct tls_session, in));
     s = NEW(struct tls_session);
-    char *key = mem_alloc(t->reuse_key.n);
-    memcpy(key, t->reuse_key.p, t->reuse_key.n);
-    s->key = span_of(key, t->reuse_key.n);
+    char *key = mem_alloc(reuse_key.n);
+    memcpy(key, reuse_key.p, reuse_key.n);
+    s->key = span_of(key, reuse_key.n);
     s->session = session;
     list_push(&c->by_age, &s->in);
     map_put(&c->sessions, s->key, s);
     return 1;
+}
+
+SSL *tls_client_ssl(struct tls_client *c)
+{
+    SSL *ssl = SSL_new(c->ctx);
+    ASSERT(ssl);
+    SSL_set_connect_state(ssl);
+    return ssl;
+}
+
+/* A certificate that the library would not take is found out here, not on some connection. */
+static enum err client_identity(struct tls_client *c, const struct tls_identity *id,
+                                struct why *why)
+{
+    struct tls_pair *p = &c->identity[c->n_identity++];
+    TRY(tls_pair_read(p, id, why));
+    SSL *ssl = tls_client_ssl(c);
+    bool fine = tls_pair_show(p, ssl);
+    SSL_free(ssl);
+    if (fine)
+        return ERR_OK;
+    tls_pair_refused(why);
+    return ERR_SYNTAX;
+}
+
+static enum err client_fill(struct tls_client *c, const struct tls_client_config *config,
+                            struct why *why)
+{
+    c->identity = mem_zalloc(config->n_identity * sizeof *c->identity);
+    for (unsigned i = 0; i < config->n_identity; i++) {
+        enum err e = client_identity(c, &config->identity[i], why);
+        if (e == ERR_OK)
+            continue;
+        why_prefix(why, "%.*s", SPAN_ARG(config->identity[i].file));
+        return e;
+    }
+    return ERR_OK;
 }
 
 enum err tls_client_new(const struct tls_client_config *config, struct tls_client **ret,
@@ -490,8 +547,12 @@ enum err tls_client_new(const struct tls_client_config *config, struct tls_clien
     SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(c->ctx, session_callback);
-    *ret = c;
-    return ERR_OK;
+    enum err e = client_fill(c, config, why);
+    if (e == ERR_OK)
+        *ret = c;
+    else
+        tls_client_unref(c);
+    return e;
 }
 
 void tls_client_unref(struct tls_client *c)
@@ -501,14 +562,9 @@ void tls_client_unref(struct tls_client *c)
     while (!list_empty(&c->by_age))
         session_drop(c, LIST_ENTRY(c->by_age.next, struct tls_session, in));
     map_done(&c->sessions);
+    for (unsigned i = 0; i < c->n_identity; i++)
+        tls_pair_done(&c->identity[i]);
+    mem_free(c->identity);
     SSL_CTX_free(c->ctx);
     mem_free(c);
-}
-
-SSL *tls_client_ssl(struct tls_client *c)
-{
-    SSL *ssl = SSL_new(c->ctx);
-    ASSERT(ssl);
-    SSL_set_connect_state(ssl);
-    return ssl;
 }

@@ -7,7 +7,20 @@
 #include "io/tls.h"
 #include <openssl/ssl.h>
 
-enum { TLS_DIGEST = 32, TLS_SNI_MAX = 253, TLS_NAMES_MAX = 512, TLS_ISSUER_MAX = 256 };
+enum { TLS_DIGEST = 32, TLS_HEX = 2 * TLS_DIGEST, TLS_SNI_MAX = 253, TLS_ISSUER_MAX = 256 };
+
+/* A certificate of ours, its key, and the intermediates that go with it. */
+struct tls_pair {
+    X509 *leaf;
+    EVP_PKEY *key;
+    STACK_OF(X509) * chain;
+};
+
+/* Digests of certificates. */
+struct tls_digests {
+    uint8_t (*item)[TLS_DIGEST];
+    unsigned n;
+};
 
 struct tls_site_ctx {
     char *name; /* lower case; "" for the default */
@@ -24,20 +37,35 @@ struct tls_server {
     bool tickets;
     uint8_t ticket_secret[2][TLS_DIGEST];
     EVP_CIPHER *ticket_cipher;
+    struct tls_digests private_ca; /* anchors that are partners' only */
 };
 
 /* The sessions that may be resumed, the one used longest ago first. */
 struct tls_client {
     unsigned refs;
     SSL_CTX *ctx;
+    struct tls_pair *identity;
+    unsigned n_identity;
     struct map sessions; /* reuse_key -> struct tls_session */
     struct list by_age;
 };
 
+/* What the verifier found, less what the clock says: it is kept with the session, for a resumed
+ * one shows its leaf alone. All zero before there was a chain. */
+struct tls_chain {
+    int64_t from_s, until_s; /* when all of it is in time: from_s <= now < until_s */
+    int32_t verdict;         /* X509_V_OK: well but for dates */
+    uint8_t layout;          /* TLS_CHAIN_LAYOUT: it was found, and by a program like this one */
+    bool anchor_private;
+    uint8_t anchor[TLS_DIGEST]; /* with X509_V_OK */
+};
+enum { TLS_CHAIN_LAYOUT = 1 };
+
 /* What the peer's certificate says, as text. */
-struct tls_peer {
-    char names[TLS_NAMES_MAX + 1];
-    char spki[2 * TLS_DIGEST + 1];
+struct tls_shown {
+    char names[TLS_FACTS_NAMES_MAX + 1];
+    char spki[TLS_HEX + 1];
+    char anchor[TLS_HEX + 1];
     char issuer[TLS_ISSUER_MAX + 1];
 };
 
@@ -64,8 +92,9 @@ struct tls {
     const struct tls_site_ctx *site; /* server: chosen by the client's hello */
     enum tls_door door;              /* server */
     uint8_t listener[TLS_DIGEST];    /* server */
-    struct span reuse_key;           /* client: owned */
-    struct tls_peer *peer;           /* NULL: no certificate */
+    struct tls_peer peer;            /* client: its spans are owned */
+    struct tls_chain chain;
+    struct tls_shown *shown; /* NULL: no certificate */
     struct tls_facts facts;
 };
 
@@ -78,16 +107,34 @@ SSL_SESSION *tls_client_session(struct tls_client *c, struct span reuse_key, int
 /* tls_pem.c */
 /* The caller owns a reference. An empty text: the system's anchors. ERR_SYNTAX: no certificate. */
 MUST_USE enum err tls_trust_store(struct span pem, X509_STORE **ret, struct why *why);
+/* Puts the certificates of `pem` beside those of *store, into a new one; the caller's references
+ * change hands. *ret_new, the caller's: those that *store had not. On an error nothing changes. */
+MUST_USE enum err tls_trust_add(X509_STORE **store, struct span pem, struct tls_digests *ret_new,
+                                struct why *why);
+/* tls_pair_done also after an error. */
+MUST_USE enum err tls_pair_read(struct tls_pair *p, const struct tls_identity *id, struct why *why);
+void tls_pair_done(struct tls_pair *p);
 /* *types: the kinds of key that ctx has already; the library keeps one identity of each. */
 MUST_USE enum err tls_identity_use(SSL_CTX *ctx, const struct tls_identity *id, uint64_t *types,
                                    struct why *why);
+/* Whether the library took it for this connection; the reason is in its queue. */
+MUST_USE bool tls_pair_show(const struct tls_pair *p, SSL *ssl);
+/* Why not, in words. */
+void tls_pair_refused(struct why *why);
+void tls_hex(const uint8_t digest[static TLS_DIGEST], char ret[static TLS_HEX + 1]);
 
 /* tls.c: the callbacks that the contexts carry. */
 void tls_note_info(const SSL *ssl, int where, int ret);
 void tls_note_message(int write_p, int version, int content_type, const void *buf, size_t len,
                       SSL *ssl, void *arg);
 
-/* tls_facts.c: after the handshake. */
+/* tls_facts.c */
+/* The verify callback of all contexts: the chain is judged always and is never fatal here. What it
+ * means is policy's business. */
+int tls_judge_chain(X509_STORE_CTX *chain, void *arg);
+/* Leaves what was found with the session that this connection's handshake made. */
+void tls_chain_keep(const struct tls *t, SSL_SESSION *session);
+/* After the handshake. */
 void tls_facts_gather(struct tls *t);
 
 #endif

@@ -34,6 +34,26 @@ static bool pem_at_end(void)
     return ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
 }
 
+static void certificates_free(STACK_OF(X509) * all)
+{
+    sk_X509_pop_free(all, X509_free);
+}
+
+/* All that follow, perhaps none; NULL when one of them is broken. */
+static STACK_OF(X509) * pem_rest(BIO *bio)
+{
+    STACK_OF(X509) *all = sk_X509_new_null();
+    ASSERT(all);
+    for (X509 *x; (x = pem_certificate(bio));) {
+        int ok = sk_X509_push(all, x);
+        ASSERT(ok > 0);
+    }
+    if (pem_at_end())
+        return all;
+    certificates_free(all);
+    return NULL;
+}
+
 static const char *library_reason(void)
 {
     const char *text = ERR_reason_error_string(ERR_peek_last_error());
@@ -42,24 +62,29 @@ static const char *library_reason(void)
 
 /* --- trust --- */
 
-/* A store with the anchors of `pem`, or NULL when there is none or a broken one in it. */
-static X509_STORE *store_of_pem(struct span pem)
+static X509_STORE *store_new(STACK_OF(X509) * all)
 {
     X509_STORE *store = X509_STORE_new();
     ASSERT(store);
+    for (int i = 0; i < sk_X509_num(all); i++)
+        X509_STORE_add_cert(store, sk_X509_value(all, i));
+    return store;
+}
+
+static enum err pem_anchors(struct span pem, STACK_OF(X509) * *ret, struct why *why)
+{
     BIO *bio = pem_open(pem);
-    unsigned n = 0;
-    for (X509 *x; (x = pem_certificate(bio)); n++) {
-        X509_STORE_add_cert(store, x);
-        X509_free(x);
-    }
-    bool whole = n > 0 && pem_at_end();
+    STACK_OF(X509) *all = pem_rest(bio);
     BIO_free(bio);
     ERR_clear_error();
-    if (whole)
-        return store;
-    X509_STORE_free(store);
-    return NULL;
+    if (!all || sk_X509_num(all) == 0) {
+        certificates_free(all);
+        why_set(why, "no readable certificate among the trust anchors; give the CA's certificate "
+                     "in PEM form");
+        return ERR_SYNTAX;
+    }
+    *ret = all;
+    return ERR_OK;
 }
 
 /* The system's anchors, read as a whole (a sandbox may follow) and again only when the file has
@@ -91,43 +116,115 @@ static X509_STORE *system_store(void)
 
 enum err tls_trust_store(struct span pem, X509_STORE **ret, struct why *why)
 {
-    X509_STORE *store = pem.n ? store_of_pem(pem) : system_store();
-    if (!store) {
-        why_set(why, "no readable certificate among the trust anchors; give the CA's certificate "
-                     "in PEM form");
-        return ERR_SYNTAX;
+    if (pem.n == 0) {
+        *ret = system_store();
+        return ERR_OK;
     }
-    *ret = store;
+    STACK_OF(X509) *all = NULL;
+    TRY(pem_anchors(pem, &all, why));
+    *ret = store_new(all);
+    certificates_free(all);
     return ERR_OK;
+}
+
+static void certificate_digest(const X509 *x, uint8_t ret[static TLS_DIGEST])
+{
+    unsigned n = 0;
+    int ok = X509_digest(x, EVP_sha256(), ret, &n);
+    ASSERT(ok == 1 && n == TLS_DIGEST);
+}
+
+static bool is_among(const X509 *x, STACK_OF(X509) * all)
+{
+    for (int i = 0; i < sk_X509_num(all); i++) {
+        if (X509_cmp(x, sk_X509_value(all, i)) == 0)
+            return true;
+    }
+    return false;
+}
+
+enum err tls_trust_add(X509_STORE **store, struct span pem, struct tls_digests *ret_new,
+                       struct why *why)
+{
+    STACK_OF(X509) *more = NULL;
+    TRY(pem_anchors(pem, &more, why));
+    STACK_OF(X509) *old = X509_STORE_get1_all_certs(*store);
+    ASSERT(old);
+    struct tls_digests fresh = { mem_zalloc((size_t)sk_X509_num(more) * TLS_DIGEST), 0 };
+    X509_STORE *both = store_new(old); /* theirs may be shared */
+    for (int i = 0; i < sk_X509_num(more); i++) {
+        X509 *x = sk_X509_value(more, i);
+        if (!is_among(x, old))
+            certificate_digest(x, fresh.item[fresh.n++]);
+        X509_STORE_add_cert(both, x);
+    }
+    certificates_free(old);
+    certificates_free(more);
+    ERR_clear_error();
+    X509_STORE_free(*store);
+    *store = both;
+    *ret_new = fresh;
+    return ERR_OK;
+}
+
+void tls_hex(const uint8_t digest[static TLS_DIGEST], char ret[static TLS_HEX + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < TLS_DIGEST; i++) {
+        ret[2 * i] = digits[digest[i] >> 4];
+        ret[2 * i + 1] = digits[digest[i] & 15];
+    }
+    ret[TLS_HEX] = '\0';
+}
+
+enum err tls_pem_digests(struct span pem, struct buf *ret, struct why *why)
+{
+    STACK_OF(X509) *all = NULL;
+    TRY(pem_anchors(pem, &all, why));
+    enum err e = ERR_OK;
+    for (int i = 0; i < sk_X509_num(all) && e == ERR_OK; i++) {
+        uint8_t digest[TLS_DIGEST];
+        char line[TLS_HEX + 1];
+        certificate_digest(sk_X509_value(all, i), digest);
+        tls_hex(digest, line);
+        line[TLS_HEX] = '\n';
+        e = buf_append(ret, span_of(line, sizeof line));
+    }
+    certificates_free(all);
+    return e;
 }
 
 /* --- identities --- */
 
-struct pair {
-    X509 *leaf;
-    EVP_PKEY *key;
-    BIO *chain; /* after the leaf */
-};
-
-static void pair_done(struct pair *p)
+void tls_pair_done(struct tls_pair *p)
 {
     X509_free(p->leaf);
     EVP_PKEY_free(p->key);
-    BIO_free(p->chain);
+    certificates_free(p->chain);
     ERR_clear_error();
 }
 
-static enum err pair_read(struct pair *p, const struct tls_identity *id, struct why *why)
+static enum err pair_chain(struct tls_pair *p, struct span pem, struct why *why)
 {
-    p->chain = pem_open(id->chain_pem);
-    p->leaf = pem_certificate(p->chain);
-    if (!p->leaf) {
+    BIO *bio = pem_open(pem);
+    p->leaf = pem_certificate(bio);
+    if (p->leaf)
+        p->chain = pem_rest(bio);
+    BIO_free(bio);
+    if (!p->leaf)
         why_set(why,
                 "no readable certificate: %s; it must hold the certificate in PEM form, then "
                 "its intermediates",
                 library_reason());
-        return ERR_SYNTAX;
-    }
+    else if (!p->chain)
+        why_set(why, "an intermediate certificate is not acceptable: %s", library_reason());
+    return p->chain ? ERR_OK : ERR_SYNTAX;
+}
+
+enum err tls_pair_read(struct tls_pair *p, const struct tls_identity *id, struct why *why)
+{
+    ERR_clear_error();
+    TRY(pair_chain(p, id->chain_pem, why));
     BIO *bio = pem_open(id->key_pem);
     p->key = PEM_read_bio_PrivateKey(bio, NULL, no_pass_phrase, NULL);
     BIO_free(bio);
@@ -144,45 +241,42 @@ static enum err pair_read(struct pair *p, const struct tls_identity *id, struct 
     return ERR_OK;
 }
 
-static enum err pair_use(struct pair *p, SSL_CTX *ctx, struct why *why)
+bool tls_pair_show(const struct tls_pair *p, SSL *ssl)
 {
-    if (SSL_CTX_use_certificate(ctx, p->leaf) != 1 || SSL_CTX_use_PrivateKey(ctx, p->key) != 1) {
-        why_set(why,
-                "not acceptable: %s; use ECDSA P-256 or RSA with 2048 bits or more, signed "
-                "with SHA-256",
-                library_reason());
+    return SSL_use_cert_and_key(ssl, p->leaf, p->key, p->chain, 1) == 1;
+}
+
+void tls_pair_refused(struct why *why)
+{
+    why_set(why,
+            "not acceptable: %s; use ECDSA P-256 or RSA with 2048 bits or more, signed "
+            "with SHA-256",
+            library_reason());
+}
+
+static enum err pair_use(const struct tls_pair *p, SSL_CTX *ctx, uint64_t *types, struct why *why)
+{
+    uint64_t type = UINT64_C(1) << (EVP_PKEY_get_base_id(p->key) % 64);
+    if (*types & type) {
+        why_set(why, "a second certificate with the same type of key for one name; keep one "
+                     "ECDSA and one RSA at most");
         return ERR_SYNTAX;
     }
-    SSL_CTX_clear_chain_certs(ctx);
-    bool ok = true;
-    for (X509 *x; ok && (x = pem_certificate(p->chain));) {
-        ok = SSL_CTX_add1_chain_cert(ctx, x) == 1;
-        X509_free(x);
-    }
-    if (!ok || !pem_at_end()) {
-        why_set(why, "an intermediate certificate is not acceptable: %s", library_reason());
-        return ERR_SYNTAX;
-    }
-    return ERR_OK;
+    *types |= type;
+    if (SSL_CTX_use_cert_and_key(ctx, p->leaf, p->key, p->chain, 1) == 1)
+        return ERR_OK;
+    tls_pair_refused(why);
+    return ERR_SYNTAX;
 }
 
 enum err tls_identity_use(SSL_CTX *ctx, const struct tls_identity *id, uint64_t *types,
                           struct why *why)
 {
-    struct pair p = { 0 };
-    enum err e = pair_read(&p, id, why);
-    if (e == ERR_OK) {
-        uint64_t type = UINT64_C(1) << (EVP_PKEY_get_base_id(p.key) % 64);
-        if (*types & type) {
-            why_set(why, "a second certificate with the same type of key for one name; keep one "
-                         "ECDSA and one RSA at most");
-            e = ERR_SYNTAX;
-        } else {
-            *types |= type;
-            e = pair_use(&p, ctx, why);
-        }
-    }
-    pair_done(&p);
+    struct tls_pair p = { 0 };
+    enum err e = tls_pair_read(&p, id, why);
+    if (e == ERR_OK)
+        e = pair_use(&p, ctx, types, why);
+    tls_pair_done(&p);
     if (e != ERR_OK)
         why_prefix(why, "%.*s", SPAN_ARG(id->file));
     return e;

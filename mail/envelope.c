@@ -48,10 +48,16 @@ static const struct key keys[] = {
     { "helo", KIND_TEXT, AT(helo), HELO_MAX, false },
     { "client", KIND_TEXT, AT(client), IP_TEXT_MAX, false },
     { "msgid", KIND_TEXT, AT(message_id), HEADER_VALUE_MAX, false },
+    { "org", KIND_TEXT, AT(org), ENVELOPE_ORG_MAX, false },
+    { "connector", KIND_TEXT, AT(connector), ENVELOPE_CONNECTOR_MAX, false },
+    { "rule", KIND_TEXT, AT(rule), ENVELOPE_CONNECTOR_MAX, false },
+    { "onprem", KIND_FLAG, AT(from_on_premises), 0, false },
+    { "promoted", KIND_TEXT, AT(promoted), ENVELOPE_ORG_MAX, false },
 };
 #undef AT
 
-STATIC_ASSERT(ESCAPED *(ADDR_BYTES_MAX + ENVID_MAX + HELO_MAX + IP_TEXT_MAX + HEADER_VALUE_MAX) +
+STATIC_ASSERT(ESCAPED *(ADDR_BYTES_MAX + ENVID_MAX + HELO_MAX + IP_TEXT_MAX + HEADER_VALUE_MAX +
+                        2 * ENVELOPE_ORG_MAX + 2 * ENVELOPE_CONNECTOR_MAX) +
                   COUNTOF(keys) * PAIR_BYTES_MAX + TLS_FACTS_TEXT_MAX <=
               ENVELOPE_TEXT_MAX);
 STATIC_ASSERT(ESCAPED *(ADDR_BYTES_MAX + DOMAIN_BYTES_MAX + ORCPT_MAX) + 4 * PAIR_BYTES_MAX <=
@@ -84,7 +90,8 @@ static void print_key(const struct key *k, const void *member, struct buf *out)
         kv_num(out, k->name, *(const unsigned *)member);
         return;
     case KIND_FLAG:
-        kv_str(out, k->name, *(const bool *)member ? SPAN("yes") : SPAN("no"));
+        if (k->must || *(const bool *)member)
+            kv_str(out, k->name, *(const bool *)member ? SPAN("yes") : SPAN("no"));
         return;
     case KIND_RET:
         kv_str(out, k->name, span_z(ret_names[*(const enum dsn_ret *)member]));

@@ -22,7 +22,9 @@ extern const struct notify_word {
 } notify_words[NOTIFY_WORDS];
 
 /* The most that either line may need, if every byte of it must be escaped. */
-enum { ENVELOPE_TEXT_MAX = 16384, RCPTS_MAX = 8000 };
+enum { ENVELOPE_TEXT_MAX = 18432, RCPTS_MAX = 8000 };
+/* Bytes of an organisation's name, and of a connector's id "organisation/connector". */
+enum { ENVELOPE_ORG_MAX = 64, ENVELOPE_CONNECTOR_MAX = 129 };
 
 struct rcpt {
     struct span addr;   /* local@domain as given */
@@ -44,7 +46,13 @@ struct envelope {
     unsigned hops;                    /* Received fields when it came, ours included */
     struct span helo, client;         /* "[192.0.2.1]:port" of who sent it; empty: we did */
     struct span message_id;
-    struct tls_facts tls; /* of the connection it came by */
+    /* Names of the configuration when it came; whoever reads them later may not find them. */
+    struct span org;       /* whose mail it is: set when it originates here, else empty */
+    struct span connector; /* inbound, that it belonged to: "organisation/connector", or empty */
+    struct span rule;      /* outbound, that a header field of the message named, or empty */
+    bool from_on_premises; /* it came from the organisation's own server */
+    struct span promoted;  /* the organisation whose attribution fields it has, or empty */
+    struct tls_facts tls;  /* of the connection it came by */
     struct rcpt *rcpt;
     unsigned n_rcpt;
 };

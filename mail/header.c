@@ -4,7 +4,14 @@
 #include "mail/text.h"
 
 /* The fields whose values are looked at. The rest is only passed over. */
-enum field { FIELD_NONE, FIELD_OTHER, FIELD_RECEIVED, FIELD_MESSAGE_ID, FIELD_TLS_REQUIRED };
+enum field {
+    FIELD_NONE,
+    FIELD_OTHER,
+    FIELD_RECEIVED,
+    FIELD_MESSAGE_ID,
+    FIELD_TLS_REQUIRED,
+    FIELD_WATCHED, /* by its owner, and of no other kind */
+};
 
 void header_scan_init(struct header_scan *h, struct span hostname)
 {
@@ -19,6 +26,13 @@ void header_scan_done(struct header_scan *h)
         return;
     buf_done(&h->field);
     buf_done(&h->message_id);
+}
+
+void header_scan_watch(struct header_scan *h, const struct header_watch *watch, unsigned n)
+{
+    ASSERT(h->n == 0 && !h->done);
+    h->watch = watch;
+    h->n_watch = h->watched = h->watch_at = n;
 }
 
 static bool is_blank(char c)
@@ -90,6 +104,17 @@ static void take_message_id(struct header_scan *h, struct span value)
     text_put(text_cut(span_trim(value), HEADER_VALUE_MAX), "", true, &h->message_id);
 }
 
+/* The value of a field that somebody watches for is known: of several watches the first counts. */
+static void take_watched(struct header_scan *h, struct span value)
+{
+    struct span name = h->watch[h->watch_at].name;
+    for (unsigned i = h->watch_at; i < h->watched; i++) {
+        const struct header_watch *w = &h->watch[i];
+        if (span_eq_nocase(w->name, name) && span_eq_nocase(w->value, value))
+            h->watched = i;
+    }
+}
+
 /* The field is complete: its value, unfolded, is in h->field. */
 static void end_field(struct header_scan *h)
 {
@@ -109,11 +134,23 @@ static void end_field(struct header_scan *h)
         break;
     case FIELD_NONE:
     case FIELD_OTHER:
+    case FIELD_WATCHED:
         break;
     }
+    if (h->watch_at < h->n_watch)
+        take_watched(h, value);
+    h->watch_at = h->n_watch;
     h->kind = FIELD_NONE;
     h->in_value = h->name_ended = false;
     buf_clear(&h->field);
+}
+
+static unsigned watch_of(const struct header_scan *h, struct span name)
+{
+    unsigned i = 0;
+    while (i < h->n_watch && !span_eq_nocase(h->watch[i].name, name))
+        i++;
+    return i;
 }
 
 /* The colon came: h->field holds the name. */
@@ -123,9 +160,11 @@ static void end_name(struct header_scan *h)
     bool received = span_eq_nocase(name, SPAN("Received"));
     if (received || span_eq_nocase(name, SPAN("Delivered-To")))
         h->received++;
+    h->watch_at = watch_of(h, name);
     h->kind = received                                     ? FIELD_RECEIVED
               : span_eq_nocase(name, SPAN("Message-ID"))   ? FIELD_MESSAGE_ID
               : span_eq_nocase(name, SPAN("TLS-Required")) ? FIELD_TLS_REQUIRED
+              : h->watch_at < h->n_watch                   ? FIELD_WATCHED
                                                            : FIELD_OTHER;
     h->in_value = true;
     buf_clear(&h->field);

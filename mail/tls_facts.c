@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "mail/text.h"
 
-enum { BITS_MAX = 65535, ESCAPED = 4, PAIR_BYTES_MAX = 16 };
+enum { BITS_MAX = 65535, ESCAPED = 4, PAIR_BYTES_MAX = 20 };
 
 struct string_key {
     const char *key;
@@ -14,6 +14,7 @@ struct string_key {
 struct flag_key {
     const char *key;
     size_t at;
+    bool only_yes; /* left out when it is no */
 };
 
 #define AT(member) offsetof(struct tls_facts, member)
@@ -22,14 +23,21 @@ static const struct string_key strings[] = {
     { "group", AT(group), 64 },    { "sni", AT(sni), 255 },
     { "spki", AT(spki), 64 },      { "names", AT(names), TLS_FACTS_NAMES_MAX },
     { "issuer", AT(issuer), 256 }, { "verify", AT(verify), 200 },
+    { "anchor", AT(anchor), 64 },
 };
 static const struct flag_key flags[] = {
-    { "fs", AT(forward_secret) }, { "resumed", AT(resumed) }, { "cert", AT(peer_cert) },
-    { "chain", AT(chain_ok) },    { "name", AT(name_ok) },
+    { "fs", AT(forward_secret), false },
+    { "resumed", AT(resumed), false },
+    { "cert", AT(peer_cert), false },
+    { "chain", AT(chain_ok), false },
+    { "name", AT(name_ok), false },
+    { "expired", AT(expired), true },
+    { "client-usage", AT(client_usage), true },
+    { "anchor-private", AT(anchor_private), true },
 };
 #undef AT
-STATIC_ASSERT(ESCAPED *(16 + 64 + 64 + 255 + 64 + TLS_FACTS_NAMES_MAX + 256 + 200) +
-                  (COUNTOF(strings) + COUNTOF(flags) + 1) * PAIR_BYTES_MAX <=
+STATIC_ASSERT(ESCAPED *(16 + 64 + 64 + 255 + 64 + TLS_FACTS_NAMES_MAX + 256 + 200 + 64) +
+                  (COUNTOF(strings) + COUNTOF(flags) + 2) * PAIR_BYTES_MAX <=
               TLS_FACTS_TEXT_MAX);
 
 void tls_facts_print(const struct tls_facts *f, struct buf *out)
@@ -46,8 +54,12 @@ void tls_facts_print(const struct tls_facts *f, struct buf *out)
     }
     for (size_t i = 0; i < COUNTOF(flags); i++) {
         const void *member = (const char *)f + flags[i].at;
-        kv_str(out, flags[i].key, *(const bool *)member ? SPAN("yes") : SPAN("no"));
+        bool yes = *(const bool *)member;
+        if (yes || !flags[i].only_yes)
+            kv_str(out, flags[i].key, yes ? SPAN("yes") : SPAN("no"));
     }
+    if (f->revoked != TLS_REVOKED_UNKNOWN)
+        kv_str(out, "revoked", f->revoked == TLS_REVOKED_YES ? SPAN("yes") : SPAN("no"));
     kv_num(out, "bits", f->bits);
 }
 
@@ -60,6 +72,14 @@ static enum err read_flag(struct span value, bool *ret)
     return ERR_OK;
 }
 
+static enum err read_revoked(struct span value, enum tls_revoked *ret)
+{
+    bool yes = false;
+    TRY(read_flag(value, &yes));
+    *ret = yes ? TLS_REVOKED_YES : TLS_REVOKED_NO;
+    return ERR_OK;
+}
+
 /* Keeps one pair, if its key is one of ours. */
 static enum err read_pair(struct tls_facts *f, struct span key, struct span value, struct arena *a)
 {
@@ -69,6 +89,8 @@ static enum err read_pair(struct tls_facts *f, struct span key, struct span valu
     for (size_t i = 0; i < COUNTOF(flags); i++)
         if (span_eq(key, span_z(flags[i].key)))
             return read_flag(value, (void *)((char *)f + flags[i].at));
+    if (span_eq(key, SPAN("revoked")))
+        return read_revoked(value, &f->revoked);
     uint64_t bits = 0;
     if (!span_eq(key, SPAN("bits")))
         return ERR_OK;

@@ -6,6 +6,9 @@
 
 #include "base/arena.h"
 
+/* What a CRL or an OCSP answer says of the peer's chain. */
+enum tls_revoked { TLS_REVOKED_UNKNOWN, TLS_REVOKED_NO, TLS_REVOKED_YES };
+
 struct tls_facts {
     bool on;             /* false: plaintext, all below is empty */
     bool forward_secret; /* (EC)DHE: always so under TLS 1.3 */
@@ -13,6 +16,10 @@ struct tls_facts {
     bool peer_cert;      /* the peer presented one */
     bool chain_ok;       /* it chains to a trust anchor and is in time (PKIX) */
     bool name_ok;        /* it names the host we meant (client side) */
+    bool expired;        /* chain_ok is false only because of its dates */
+    bool client_usage;   /* its extended key usages allow a client, or there are none */
+    bool anchor_private; /* `anchor` is a partner's own CA: it vouches only where it is named */
+    enum tls_revoked revoked;
     int bits;            /* strength of the cipher, in bits */
     struct span version; /* "TLSv1.3" */
     struct span suite;   /* IANA name: "TLS_AES_256_GCM_SHA384" */
@@ -20,15 +27,17 @@ struct tls_facts {
     struct span sni;     /* asked for by the client, or empty */
     struct span names;   /* DNS names of the peer's certificate, comma separated, bounded */
     struct span spki;    /* SHA-256 of the peer's public key, hex, or empty */
+    struct span anchor;  /* SHA-256 of the root that the chain ends at, hex, or empty */
     struct span issuer;  /* of the peer's certificate, one line, or empty */
     struct span verify;  /* "ok" or the library's words on why the chain failed */
 };
 
 /* TLS_FACTS_TEXT_MAX: the most that tls_facts_print may need, if every byte must be escaped. */
-enum { TLS_FACTS_NAMES_MAX = 1024, TLS_FACTS_TEXT_MAX = 8192 };
+enum { TLS_FACTS_NAMES_MAX = 1024, TLS_FACTS_TEXT_MAX = 8448 };
 
 /* Appends key=value pairs (tls=TLSv1.3 suite=... fs=yes ...); plaintext appends tls=none. Empty
- * strings are left out, long ones cut. The names of the keys are not used by envelope.h. */
+ * strings are left out, long ones cut; expired, client-usage, anchor-private and revoked stand only
+ * where they say more than no or unknown. The names of the keys are not used by envelope.h. */
 struct buf;
 void tls_facts_print(const struct tls_facts *f, struct buf *out);
 /* Reads what tls_facts_print wrote; unknown keys are passed over. ERR_SYNTAX: no tls key, or a

@@ -8,6 +8,7 @@
 #define POLICY_CONTRACT_H
 
 #include "base/buf.h"
+#include "mail/names.h"
 #include "mail/tls_facts.h"
 
 /* In order of strength. */
@@ -19,39 +20,63 @@ enum tls_need {
     TLS_NEED_COUNT_
 };
 
+/* Is a certificate looked up among the revoked? soft: passes when that cannot be told. */
+enum revocation { REVOCATION_OFF, REVOCATION_SOFT, REVOCATION_HARD };
+
 /* Who asked: bits, kept by join. One sentence each in explain.c. */
 enum contract_rule {
     RULE_DEFAULT = 1 << 0,    /* nobody asked: opportunistic */
     RULE_ROUTE = 1 << 1,      /* the route's tls = ... */
     RULE_LOCAL = 1 << 2,      /* delivery without a network: Maildir, unix socket */
     RULE_REQUIRETLS = 1 << 3, /* the message itself (RFC 8689) */
+    RULE_CONNECTOR = 1 << 4,  /* a connector of the organisation */
+    RULE_WEAKENED = 1 << 5,   /* and one of its weakenings holds */
 };
 
 /* R13: below this there is no TLS for us, whatever a contract says. */
 enum { CONTRACT_FLOOR_MIN = 12 };
 
 /* Where plaintext is allowed (TRY), forward_secret and floor refuse nothing: the weakest TLS is
- * better than plaintext, and nothing is refused that is better than what is allowed. */
+ * better than plaintext, and nothing is refused that is better than what is allowed. In the same
+ * way revocation is judged from CHAIN on, and names with NAME. Join keeps them nevertheless: they
+ * count as soon as another source raises the need. */
+enum { CONTRACT_NAMES_MAX = 3 };
+
 struct contract {
     enum tls_need need;
     bool forward_secret; /* demanded */
+    bool allow_expired;  /* from CHAIN on: a chain that is only out of its time passes; joined,
+                            when all who ask for a chain allow it */
     int floor;           /* least version: 12, 13 */
-    unsigned rules;      /* RULE_ bits */
+    enum revocation revocation;
+    /* NAME: each of these sets must match; none: the host's own name */
+    const struct name_set *names[CONTRACT_NAMES_MAX];
+    unsigned n_names;
+    bool host_name; /* NAME: the host's own name must match beside the sets */
+    unsigned
+        identity;   /* our certificate that is shown when asked: a number of the snapshot, 0: none.
+                       No demand: it comes from the connector, and keeps contracts apart (T-26) */
+    unsigned rules; /* RULE_ bits */
 };
 
 /* Nothing demanded: the identity of join. */
 struct contract contract_none(void);
+/* The least contract that asks what both ask. Never of two with different identities, nor of more
+ * than CONTRACT_NAMES_MAX sets: ASSERT. */
 struct contract contract_join(struct contract a, struct contract b);
-/* a asks at least what b asks. */
+/* a asks at least what b asks: no channel that a accepts is refused by b. */
 bool contract_at_least(const struct contract *a, const struct contract *b);
-/* Equal in what they demand (who asked does not count). */
+/* Equal in what they demand and show (who asked does not count). */
 bool contract_eq(const struct contract *a, const struct contract *b);
-enum { CONTRACT_DIGEST_MAX = 24 };
+enum { CONTRACT_DIGEST_MAX = 96 };
 /* A short text that is equal exactly when contract_eq is. Returns ret. */
 const char *contract_digest(const struct contract *c, char ret[static CONTRACT_DIGEST_MAX]);
 const char *tls_need_name(enum tls_need n);
 MUST_USE enum err tls_need_read(struct span s, enum tls_need *ret);
-/* "tls=encrypt floor=1.2 fs=yes asked-by=route" */
+/* "tls=encrypt floor=1.2 fs=yes asked-by=route"; between fs and asked-by what else is demanded:
+ * "expired=allowed revocation=hard names=mx.lab.example+2;host identity=1". Of a set its first
+ * name, cut, and how many more. At most CONTRACT_TEXT_MAX bytes. */
+enum { CONTRACT_TEXT_MAX = 400 };
 void contract_print(const struct contract *c, struct buf *out);
 
 /* What of a contract a channel can break, in the order of judging. */
@@ -62,12 +87,20 @@ enum breach {
     BREACH_FLOOR,   /* below the contract's floor */
     BREACH_SECRECY, /* no forward secrecy */
     BREACH_CHAIN,   /* no certificate that a trust anchor vouches for */
+    BREACH_EXPIRED, /* one that is only out of its time */
+    BREACH_REVOKED, /* it is revoked */
+    BREACH_UNTOLD,  /* hard mode: whether it is revoked cannot be told */
     BREACH_NAME,    /* it names another host */
     BREACH_COUNT_
 };
+/* A word for texts that are read back: "plain", "old", ... "none". */
+const char *breach_name(enum breach b);
+MUST_USE enum err breach_read(struct span s, enum breach *ret);
 /* The one judge of channels. */
 enum breach contract_judge(const struct contract *c, const struct tls_facts *tls);
-/* The same in words; NULL: the contract holds. */
+/* One sentence; NULL of BREACH_NONE. */
+const char *breach_words(enum breach b);
+/* Both: what is wrong, in words; NULL: the contract holds. */
 const char *contract_breach(const struct contract *c, const struct tls_facts *tls);
 
 #endif

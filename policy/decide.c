@@ -107,14 +107,34 @@ static struct reply reply_handshake(void)
     return REPLY(450, 4, 4, 317, "TLS is required, and the TLS handshake failed");
 }
 
-static struct reply reply_level(void)
+/* What the sender reads of a channel that broke its contract. */
+static struct reply reply_breach(enum breach breach)
 {
-    return REPLY(450, 4, 4, 317, "The TLS channel is weaker than required");
+    switch (breach) {
+    case BREACH_CHAIN:
+        return REPLY(450, 4, 7, 320,
+                     "Certificate validation failed: it does not chain to a trusted root");
+    case BREACH_EXPIRED:
+        return REPLY(450, 4, 7, 320, "Certificate validation failed: it is out of its time");
+    case BREACH_REVOKED:
+        return REPLY(450, 4, 7, 320, "Certificate validation failed: it is revoked");
+    case BREACH_UNTOLD:
+        return REPLY(450, 4, 7, 320,
+                     "Certificate validation failed: it cannot be told whether it is revoked");
+    case BREACH_NAME:
+        return REPLY(450, 4, 7, 320,
+                     "Certificate validation failed: it has none of the names that are expected");
+    default:
+        return REPLY(450, 4, 4, 317, "The TLS channel is weaker than required");
+    }
 }
 
-static struct reply reply_certificate(void)
+/* Facts that do not say what was broken: by what the contract asks. */
+static struct reply reply_channel(const struct contract *c, const struct host_facts *h)
 {
-    return REPLY(450, 4, 7, 320, "Certificate validation failed");
+    if (h->breach == BREACH_NONE && c->need >= TLS_NEED_CHAIN)
+        return REPLY(450, 4, 7, 320, "Certificate validation failed");
+    return reply_breach(h->breach);
 }
 
 static struct reply reply_dns(void)
@@ -129,7 +149,7 @@ static struct reply reply_last(const struct contract *c, const struct host_facts
     if (h->connected != TRI_YES)
         return REPLY(451, 4, 4, 1, "No host of the destination could be reached");
     if (h->channel == TRI_NO)
-        return c->need >= TLS_NEED_CHAIN ? reply_certificate() : reply_level();
+        return reply_channel(c, h);
     if (demanded && h->handshake == TRI_NO)
         return reply_handshake();
     if (demanded && h->starttls_offered == TRI_NO)
@@ -233,7 +253,7 @@ struct verdict decide_secured(const struct contract *c, const struct host_facts 
     enum breach breach = contract_judge(c, tls);
     if (breach == BREACH_NONE)
         return go(c, STEP_SEND, "the channel is what the contract asks");
-    bool certificate = breach == BREACH_CHAIN || breach == BREACH_NAME;
-    return stop(c, STEP_NEXT_HOST, certificate ? reply_certificate() : reply_level(),
-                contract_breach(c, tls));
+    struct verdict v = stop(c, STEP_NEXT_HOST, reply_breach(breach), contract_breach(c, tls));
+    v.breach = breach;
+    return v;
 }

@@ -36,6 +36,7 @@ struct verdict {
     struct reply reply; /* DEFER, BOUNCE: what the sender will read; NEXT_HOST: what they will read
                          * if no host does better; static text */
     const char *why;    /* one sentence, static: the rule that spoke */
+    enum breach breach; /* what the channel broke; facts keep it in host_facts.breach */
 };
 
 /* Replies. 450 X.4.317 and X.7.320 are the codes that Exchange Online documents for an outbound
@@ -43,7 +44,7 @@ struct verdict {
  * is tried again, 5 with the same digits when it bounces (retry_final_reply).
  *
  *   450 4.4.317  no STARTTLS, handshake failed, version too old, no forward secrecy
- *   450 4.7.320  the certificate's chain or name
+ *   450 4.7.320  the certificate: its chain, time, revocation or name, which the text tells apart
  *   451 4.4.1    no connection, or it was lost       451 4.4.3  DNS cannot tell
  *   550 5.1.2    no such domain (NXDOMAIN)           556 5.1.10 null MX (RFC 7505)
  *   550 5.4.4    no host has an address              554 5.4.6  mail would loop
@@ -56,7 +57,7 @@ struct contract decide_contract(const struct route *r, const struct message_fact
 /* Facts are gathered: may host i be tried? Hosts that are us end the list (RFC 5321 5.1: only
  * better preferences count); null MX, no such domain, loops bounce; unknown facts defer. NEXT_HOST:
  * ask for i + 1. i == n_host: the list is used up: DEFER with the last failure, as far as the facts
- * hold it (connected, starttls_offered, handshake, channel of the hosts). */
+ * hold it (connected, starttls_offered, handshake, channel and breach of the hosts). */
 struct verdict decide_plan(const struct contract *c, const struct facts *f, unsigned i);
 
 /* The host whose failure the end of the list speaks of; NULL: none was tried. */

@@ -1,7 +1,8 @@
 #include "policy/explain.h"
+#include "base/when.h"
 #include "mail/text.h"
 
-enum { WORDS_BYTES_MAX = 400, INDENT = 12 };
+enum { WORDS_BYTES_MAX = 400, INDENT = 12, NAMES_SHOWN_MAX = 6, DATE_BYTES = 10 };
 
 /* --- sentences */
 
@@ -13,6 +14,8 @@ static const struct {
     { RULE_ROUTE, "the route asks for it" },
     { RULE_LOCAL, "the mail stays on this machine: no network is crossed" },
     { RULE_REQUIRETLS, "the message asks for TLS itself (REQUIRETLS, RFC 8689)" },
+    { RULE_CONNECTOR, "the connector asks for it" },
+    { RULE_WEAKENED, "a weakening of the connector lowers what it asks" },
 };
 
 static const char *const need_sentences[TLS_NEED_COUNT_] = {
@@ -23,12 +26,20 @@ static const char *const need_sentences[TLS_NEED_COUNT_] = {
     [TLS_NEED_NAME] = "mail passes only through TLS with a trusted certificate for the host's name",
 };
 
-static const char *const change_sentences[TLS_NEED_COUNT_] = {
+static const char *const route_changes[TLS_NEED_COUNT_] = {
     [TLS_NEED_TRY] =
         "tls = encrypt in a route for this domain would keep mail out of clear channels",
     [TLS_NEED_ENCRYPT] =
         "tls = chain or tls = name in the route would judge the certificate as well",
     [TLS_NEED_CHAIN] = "tls = name in the route would judge the certificate's names as well",
+    [TLS_NEED_NAME] = "nothing stricter can be asked for",
+};
+
+static const char *const connector_changes[TLS_NEED_COUNT_] = {
+    [TLS_NEED_TRY] = "tls = encrypt in the connector would keep mail out of clear channels",
+    [TLS_NEED_ENCRYPT] =
+        "tls = certificate or tls = domain in the connector would judge the certificate as well",
+    [TLS_NEED_CHAIN] = "tls = domain in the connector would judge the certificate's names as well",
     [TLS_NEED_NAME] = "nothing stricter can be asked for",
 };
 
@@ -84,12 +95,86 @@ static void put_place(const struct route *r, struct buf *out)
     buf_putf(out, ":%d)", r->line);
 }
 
+/* --- the connector */
+
+static void put_id(const struct connector *c, struct buf *out)
+{
+    put_words(c->id, out);
+    buf_putf(out, " (%s, %s)", connector_kind_name(c->kind), connector_mode_name(c->mode));
+}
+
+/* until_ms is the first moment that is not covered; people are told the last day. */
+static void put_last_day(int64_t until_ms, struct buf *out)
+{
+    char text[WHEN_BYTES_MAX];
+    buf_put(out, span_head(span_z(when_rfc3339(until_ms - 1, text)), DATE_BYTES));
+}
+
+static void put_weakening(const struct connector *c, enum weakening_kind k, int64_t now_ms,
+                          struct buf *out)
+{
+    const struct weakening *w = &c->weakening[k];
+    if (w->until_ms == 0)
+        return;
+    put_label("", out);
+    buf_putf(out, "allow \"%s\" %s ", weakening_name(k),
+             connector_weakened(c, k, now_ms) ? "holds until" : "is void: it held until");
+    put_last_day(w->until_ms, out);
+    buf_put(out, SPAN("; "));
+    put_words(w->owner, out);
+    buf_put(out, SPAN(": "));
+    put_words(w->reason, out);
+    buf_put(out, SPAN("\n"));
+}
+
+/* One in test mode: what it would change, if it were enforced. */
+static void put_test(const struct selection *s, struct buf *out)
+{
+    if (!s->test)
+        return;
+    put_label("test", out);
+    put_words(s->test->c.id, out);
+    buf_putf(out, " would be used, were it enforced: ");
+    contract_print(&s->test_contract, out);
+    buf_put(out, SPAN("\n"));
+}
+
+static void put_connector(const struct selection *s, int64_t now_ms, struct buf *out)
+{
+    put_label("connector", out);
+    if (!s->by) {
+        buf_putf(out, "none: %s\n", s->why);
+        put_test(s, out);
+        return;
+    }
+    const struct connector *c = &s->by->c;
+    put_id(c, out);
+    buf_putf(out, ": %s\n", s->why);
+    if (c->owner.n > 0) {
+        put_label("", out);
+        buf_put(out, SPAN("who answers for it: "));
+        put_words(c->owner, out);
+        buf_put(out, SPAN("\n"));
+    }
+    for (unsigned k = 0; k < WEAKEN_COUNT_; k++)
+        put_weakening(c, (enum weakening_kind)k, now_ms, out);
+    put_test(s, out);
+}
+
 /* --- route and contract */
 
-static void put_route(const struct route *r, struct buf *out)
+static const struct out_connector *connector_of(const struct explain_input *in)
 {
+    return in->selection ? in->selection->by : NULL;
+}
+
+static void put_route(const struct explain_input *in, struct buf *out)
+{
+    const struct route *r = in->route;
     put_label("route", out);
-    if (r->pattern.n == 0) {
+    if (connector_of(in)) {
+        buf_putf(out, "%s, as the connector says", route_kind_name(r->kind));
+    } else if (r->pattern.n == 0) {
         buf_put(out, SPAN("none is configured: MX of the recipient's domain"));
     } else {
         buf_putf(out, "%s for ", route_kind_name(r->kind));
@@ -99,27 +184,71 @@ static void put_route(const struct route *r, struct buf *out)
     buf_put(out, SPAN("\n"));
 }
 
-static void put_contract(const struct contract *c, const struct route *r, struct buf *out)
+static void put_rules(const struct contract *c, const struct route *r, struct buf *out)
 {
-    put_label("contract", out);
-    contract_print(c, out);
-    buf_put(out, SPAN("\n"));
     for (size_t i = 0; i < COUNTOF(rule_sentences); i++) {
         if (!(c->rules & rule_sentences[i].rule))
             continue;
         put_label("", out);
         buf_putf(out, "%s", rule_sentences[i].sentence);
-        if (rule_sentences[i].rule == RULE_ROUTE)
+        if (rule_sentences[i].rule & (RULE_ROUTE | RULE_CONNECTOR))
             put_place(r, out);
         buf_put(out, SPAN("\n"));
     }
+}
+
+/* Of each set one name must be there. */
+static void put_names(const struct contract *c, struct buf *out)
+{
+    for (unsigned i = 0; c->need == TLS_NEED_NAME && i < c->n_names; i++) {
+        const struct name_set *set = c->names[i];
+        put_label("", out);
+        buf_put(out, SPAN("the certificate must have one of these names:"));
+        for (unsigned k = 0; k < set->n && k < NAMES_SHOWN_MAX; k++) {
+            buf_put(out, SPAN(" "));
+            put_words(set->name[k], out);
+        }
+        if (set->n > NAMES_SHOWN_MAX)
+            buf_putf(out, " and %u more", set->n - NAMES_SHOWN_MAX);
+        buf_put(out, SPAN("\n"));
+    }
+}
+
+static void put_certificate(const struct contract *c, struct buf *out)
+{
+    bool named = c->need == TLS_NEED_NAME && c->n_names > 0 && !c->host_name;
+    put_line("", need_sentences[named ? TLS_NEED_CHAIN : c->need], out);
+    put_names(c, out);
+    if (c->need < TLS_NEED_CHAIN)
+        return;
+    if (c->allow_expired)
+        put_line("", "a certificate that is only out of its time passes as well", out);
+    if (c->revocation != REVOCATION_OFF)
+        put_line("",
+                 c->revocation == REVOCATION_HARD
+                     ? "it must be known that the certificate is not revoked"
+                     : "a certificate that is known to be revoked does not pass",
+                 out);
+}
+
+static void put_contract(const struct contract *c, const struct route *r, struct buf *out)
+{
+    put_label("contract", out);
+    contract_print(c, out);
+    buf_put(out, SPAN("\n"));
+    put_rules(c, r, out);
     if (c->need == TLS_NEED_TRY && c->rules == RULE_LOCAL)
         return;
-    put_line("", need_sentences[c->need], out);
+    put_certificate(c, out);
     if (c->need > TLS_NEED_TRY && c->forward_secret)
         put_line("", "the cipher suite must have forward secrecy", out);
     if (c->need > TLS_NEED_TRY && c->floor > CONTRACT_FLOOR_MIN)
         put_line("", "TLS 1.3 at least", out);
+    if (c->identity > 0)
+        put_line("", "a host of this connector that asks is shown the organisation's certificate",
+                 out);
+    if (c->need > TLS_NEED_TRY && c->rules & RULE_CONNECTOR)
+        put_line("", "this protects mail up to the next server, not beyond", out);
 }
 
 /* --- hosts */
@@ -210,6 +339,14 @@ static struct verdict host_verdict(const struct contract *c, const struct facts 
     return v;
 }
 
+static void put_broken(const struct host_facts *h, struct buf *out)
+{
+    struct span failure = h->failure;
+    if (failure.n == 0)
+        failure = span_z(breach_words(h->breach));
+    put_failure("its channel broke the contract", failure, out);
+}
+
 static void put_outcome(const struct host_facts *h, const struct verdict *v, struct buf *out)
 {
     if (h->connected == TRI_NO) {
@@ -217,7 +354,7 @@ static void put_outcome(const struct host_facts *h, const struct verdict *v, str
         return;
     }
     if (h->channel == TRI_NO) {
-        put_failure("its channel broke the contract", h->failure, out);
+        put_broken(h, out);
         return;
     }
     if (h->handshake == TRI_NO)
@@ -243,22 +380,64 @@ static void put_host(const struct contract *c, const struct facts *f, unsigned i
         put_outcome(h, &v, out);
 }
 
-/* What would change the verdict, if that is in anybody's hand here. */
-static void put_change(const struct verdict *v, struct buf *out)
+/* --- what would change the verdict, if that is in anybody's hand here */
+
+/* The weakening that would let this failure pass; WEAKEN_COUNT_: none. */
+static enum weakening_kind weakening_for(const struct contract *c, const struct host_facts *h)
 {
-    bool channel = v->reply.code == 450; /* decide.h: the codes of TLS */
-    if (v->contract.rules & RULE_LOCAL)
+    if (h->channel == TRI_NO && h->breach == BREACH_EXPIRED)
+        return WEAKEN_EXPIRED;
+    if (h->channel == TRI_NO && h->breach == BREACH_NAME)
+        return WEAKEN_NAME;
+    if (h->channel != TRI_NO && !(c->rules & RULE_REQUIRETLS))
+        return WEAKEN_PLAINTEXT;
+    return WEAKEN_COUNT_;
+}
+
+static void put_failed_change(const struct explain_input *in, const struct verdict *v,
+                              struct buf *out)
+{
+    const struct host_facts *h = decide_last_failure(in->facts);
+    put_line("change", "the destination must meet the contract, or who asks must ask for less",
+             out);
+    if (!connector_of(in) || !h)
         return;
-    if (!reply_permanent(&v->reply) && !reply_transient(&v->reply))
-        put_line("change", change_sentences[v->contract.need], out);
-    else if (channel)
-        put_line("change", "the destination must meet the contract, or who asks must ask for less",
-                 out);
+    enum weakening_kind k = weakening_for(&v->contract, h);
+    if (k == WEAKEN_COUNT_)
+        return;
+    put_label("", out);
+    buf_putf(out, "allow \"%s\" in the connector, with owner, reason and last day, would do so\n",
+             weakening_name(k));
+}
+
+static void put_unweakened(const struct out_connector *by, struct buf *out)
+{
+    struct contract c = out_connector_contract(by, INT64_MAX);
+    put_label("change", out);
+    buf_put(out, SPAN("without its weakenings the connector asks "));
+    contract_print(&c, out);
+    buf_put(out, SPAN("\n"));
+}
+
+static void put_change(const struct explain_input *in, const struct verdict *v, struct buf *out)
+{
+    const struct out_connector *by = connector_of(in);
+    bool channel = v->reply.code == 450; /* decide.h: the codes of TLS */
+    bool fails = reply_permanent(&v->reply) || reply_transient(&v->reply);
+    if (v->contract.rules & RULE_LOCAL || (fails && !channel))
+        return;
+    if (channel)
+        put_failed_change(in, v, out);
+    else if (by && v->contract.rules & RULE_WEAKENED)
+        put_unweakened(by, out);
+    else
+        put_line("change", (by ? connector_changes : route_changes)[v->contract.need], out);
 }
 
 /* The first host that did not fail yet, or why there is none. */
-static void put_end(const struct contract *c, const struct facts *f, struct buf *out)
+static void put_end(const struct explain_input *in, const struct contract *c, struct buf *out)
 {
+    const struct facts *f = in->facts;
     unsigned i = 0;
     while (i < f->n_host && host_verdict(c, f, i).step == STEP_NEXT_HOST)
         i++;
@@ -272,15 +451,15 @@ static void put_end(const struct contract *c, const struct facts *f, struct buf 
         put_reply(&v.reply, out);
         buf_put(out, SPAN("\n"));
     }
-    put_change(&v, out);
+    put_change(in, &v, out);
 }
 
-static void put_facts(const struct contract *c, const struct facts *f, struct buf *out)
+static void put_facts(const struct explain_input *in, const struct contract *c, struct buf *out)
 {
-    put_domain(f, out);
-    for (unsigned i = 0; i < f->n_host; i++)
-        put_host(c, f, i, out);
-    put_end(c, f, out);
+    put_domain(in->facts, out);
+    for (unsigned i = 0; i < in->facts->n_host; i++)
+        put_host(c, in->facts, i, out);
+    put_end(in, c, out);
 }
 
 static void put_address(struct span address, struct buf *out)
@@ -290,22 +469,29 @@ static void put_address(struct span address, struct buf *out)
     buf_put(out, SPAN(">"));
 }
 
-void explain_print(const struct explain_input *in, struct buf *out)
+static void put_head(const struct explain_input *in, struct buf *out)
 {
-    struct contract c = decide_contract(in->route, &in->message);
     buf_put(out, SPAN("Mail from "));
     put_address(in->from, out);
     buf_put(out, SPAN(" to "));
     put_address(in->to, out);
     buf_put(out, SPAN("\n"));
-    put_route(in->route, out);
+}
+
+void explain_print(const struct explain_input *in, struct buf *out)
+{
+    struct contract c =
+        in->selection ? in->selection->contract : decide_contract(in->route, &in->message);
+    ASSERT(!in->selection || in->selection->route == in->route);
+    put_head(in, out);
+    if (in->selection)
+        put_connector(in->selection, in->now_ms, out);
+    put_route(in, out);
     put_contract(&c, in->route, out);
-    if (in->route->kind == ROUTE_MAILDIR) {
+    if (in->route->kind == ROUTE_MAILDIR)
         put_line("verdict", "the mail is written into a Maildir", out);
-        return;
-    }
-    if (in->facts)
-        put_facts(&c, in->facts, out);
+    else if (in->facts)
+        put_facts(in, &c, out);
     else
         put_line("verdict", "the hosts were not looked up", out);
 }

@@ -16,7 +16,16 @@ static const char *const security_names[] = {
     [SECURITY_BOGUS] = "bogus",
 };
 
-enum kind { KIND_TEXT, KIND_TIME, KIND_PREFERENCE, KIND_FLAG, KIND_TRI, KIND_SECURITY, KIND_IPS };
+enum kind {
+    KIND_TEXT,
+    KIND_TIME,
+    KIND_PREFERENCE,
+    KIND_FLAG,
+    KIND_TRI,
+    KIND_SECURITY,
+    KIND_BREACH,
+    KIND_IPS
+};
 
 /* One key of a line: printed and read from the same row, so that the two cannot differ. */
 struct field {
@@ -54,6 +63,7 @@ static const struct field host_field[] = {
     HOST("starttls", KIND_TRI, starttls_offered),
     HOST("handshake", KIND_TRI, handshake),
     HOST("channel", KIND_TRI, channel),
+    HOST("breach", KIND_BREACH, breach),
     HOST("failure", KIND_TEXT, failure),
 };
 
@@ -106,6 +116,9 @@ static void put_value(enum kind kind, const void *value, struct buf *out)
         security = *(const enum security *)value;
         ASSERT((size_t)security < COUNTOF(security_names));
         buf_putf(out, "%s", security_names[security]);
+        return;
+    case KIND_BREACH:
+        buf_putf(out, "%s", breach_name(*(const enum breach *)value));
         return;
     case KIND_IPS:
         break;
@@ -211,6 +224,8 @@ static enum err read_value(enum kind kind, struct span s, struct arena *a, void 
         TRY(read_name(s, security_names, COUNTOF(security_names), &i));
         *(enum security *)ret = (enum security)i;
         return ERR_OK;
+    case KIND_BREACH:
+        return breach_read(s, ret);
     case KIND_IPS:
         break;
     }

@@ -10,7 +10,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "mail/ip.h"
-#include "mail/tls_facts.h"
+#include "policy/contract.h"
 
 enum tri { TRI_UNKNOWN, TRI_NO, TRI_YES };
 const char *tri_name(enum tri t);
@@ -40,6 +40,7 @@ struct host_facts {
     enum tri starttls_offered;
     enum tri handshake;  /* NO: it was tried and failed, or STARTTLS was refused */
     enum tri channel;    /* NO: the handshake was well, but broke the contract */
+    enum breach breach;  /* channel NO: what it broke; NONE: that was not kept */
     struct span failure; /* in words */
 };
 

@@ -34,7 +34,7 @@ static bool is_local(const struct relay_config *c, struct span domain)
 }
 
 /* A network that should have been refused at load does not count here either. */
-static bool is_listed(const struct relay_config *c, const struct ip *client)
+bool relay_listed(const struct relay_config *c, const struct ip *client)
 {
     struct ip ip = *client;
     ip_fold(&ip);
@@ -50,7 +50,7 @@ enum relay_right relay_decide(const struct relay_config *c, const struct ip *cli
 {
     if (is_local(c, domain))
         return RELAY_LOCAL;
-    return is_listed(c, client) ? RELAY_NETWORK : RELAY_DENIED;
+    return relay_listed(c, client) ? RELAY_NETWORK : RELAY_DENIED;
 }
 
 bool relay_local_part_routed(struct span local)

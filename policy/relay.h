@@ -30,6 +30,8 @@ bool relay_network_too_wide(const struct ip_net *net);
  * with its brackets. */
 enum relay_right relay_decide(const struct relay_config *c, const struct ip *client,
                               struct span domain);
+/* The client is in one of the listed networks: it may send to anywhere. */
+bool relay_listed(const struct relay_config *c, const struct ip *client);
 /* Source-routed tricks that some hosts relay: "a%b@ours", "a!b@ours", "\"a@b\"@ours" are looked at
  * as local mailboxes only; true: the local part is such a one. */
 bool relay_local_part_routed(struct span local);

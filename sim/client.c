@@ -554,7 +554,9 @@ static void client_conn(void *arg, struct conn *conn, enum conn_event ev, struct
     if (!c->ended && c->tls_next && conn_flushed(conn) && !conn_tls(conn) &&
         !conn_input_held(conn) && ev == CONN_INPUT) {
         c->tls_next = false;
-        conn_start_tls_client(conn, clients.tls, SPAN("gate.test"), SPAN("gate.test"));
+        conn_start_tls_client(
+            conn, clients.tls,
+            &(struct tls_peer){ .server_name = SPAN("gate.test"), .reuse_key = SPAN("gate.test") });
     }
     if (c->ended)
         client_free(c);

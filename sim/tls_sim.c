@@ -19,6 +19,7 @@ enum {
     HEAD = 3,
     PAYLOAD_MAX = 16 * 1024,
     FACTS_ARENA = 64 * 1024,
+    ANCHOR_BYTES = 64,
     RECORD_MAX = HEAD + PAYLOAD_MAX
 };
 #define SEAL ((char)0xa5)
@@ -52,6 +53,7 @@ struct session {
 
 struct tls_client {
     unsigned refs;
+    unsigned n_identity;
     struct list sessions;
 };
 
@@ -61,7 +63,8 @@ struct tls {
     struct arena arena;
     struct buf in; /* of a record */
     struct buf plain;
-    struct span sni, key, listener;
+    struct tls_peer peer; /* client; its spans are the arena's */
+    struct span listener;
     struct span ticket; /* client: to offer, with the facts of its session in `facts` */
     struct tls_facts facts;
     int64_t now_ms;
@@ -109,20 +112,24 @@ static struct certificate certificate_read(struct arena *a, struct span text)
     return c;
 }
 
-static bool name_matches(struct span pattern, struct span name)
+/* As io/tls.h says of struct tls_peer; a common name is not played. */
+static bool certificate_names(const struct certificate *c, const struct tls_peer *peer)
 {
-    if (span_starts(pattern, SPAN("*.")))
-        return span_eq_nocase(span_tail(pattern, 1), span_tail(name, span_find(name, '.')));
-    return span_eq_nocase(pattern, name);
+    struct span host = peer->server_name;
+    const struct name_set one = { .n = 1, .name = &host };
+    for (unsigned i = 0; i < peer->n_names; i++) {
+        if (!names_match(peer->names[i], c->names))
+            return false;
+    }
+    bool only_sets = peer->n_names > 0 && !peer->host_name;
+    return only_sets || (host.n > 0 && names_match(&one, c->names));
 }
 
-static bool certificate_names(const struct certificate *c, struct span name)
+/* Who vouches for it, as its digest would look: 64 digits that are the same for the same words. */
+static void anchor_put(struct span ca, struct buf *out)
 {
-    struct span names = c->names;
-    while (names.n > 0)
-        if (name_matches(span_cut(&names, ','), name))
-            return true;
-    return false;
+    for (uint64_t i = 0; i < 4; i++)
+        buf_putf(out, "%016" PRIx64, span_hash(&(struct hash_key){ { i, 0 } }, ca));
 }
 
 /* --- contexts */
@@ -154,9 +161,10 @@ void tls_server_unref(struct tls_server *s)
 enum err tls_client_new(const struct tls_client_config *config, struct tls_client **ret,
                         struct why *why)
 {
-    (void)config, (void)why;
+    (void)why;
     struct tls_client *c = NEW(struct tls_client);
     c->refs = 1;
+    c->n_identity = config->n_identity;
     list_init(&c->sessions);
     *ret = c;
     return ERR_OK;
@@ -178,6 +186,25 @@ void tls_client_unref(struct tls_client *c)
     mem_free(c);
 }
 
+/* One certificate a line, as a line says ca=... elsewhere. */
+enum err tls_pem_digests(struct span pem, struct buf *ret, struct why *why)
+{
+    if (span_trim(pem).n == 0) {
+        why_set(why, "no readable certificate among the trust anchors");
+        return ERR_SYNTAX;
+    }
+    while (pem.n > 0) {
+        struct span ca = span_trim(span_cut(&pem, '\n'));
+        if (ca.n == 0)
+            continue;
+        if (buf_room(ret) < ANCHOR_BYTES + 1)
+            return ERR_TOO_BIG;
+        anchor_put(ca, ret);
+        buf_put(ret, SPAN("\n"));
+    }
+    return ERR_OK;
+}
+
 static struct session *session_find(struct tls_client *c, struct span key)
 {
     LIST_EACH (it, &c->sessions) {
@@ -190,12 +217,12 @@ static struct session *session_find(struct tls_client *c, struct span key)
 
 static void session_keep(struct tls *t, struct span ticket)
 {
-    struct session *old = session_find(t->client, t->key);
+    struct session *old = session_find(t->client, t->peer.reuse_key);
     if (old)
         session_free(old);
     struct session *s = NEW(struct session);
     arena_init(&s->arena, FACTS_ARENA);
-    s->key = arena_span(&s->arena, t->key);
+    s->key = arena_span(&s->arena, t->peer.reuse_key);
     s->ticket = arena_span(&s->arena, ticket);
     s->facts = tls_facts_copy(&t->facts, &s->arena);
     list_init(&s->in);
@@ -225,15 +252,17 @@ struct tls *tls_accept(struct tls_server *s, enum tls_door door, struct span lis
     return t;
 }
 
-struct tls *tls_connect(struct tls_client *c, struct span server_name, struct span reuse_key,
-                        int64_t now_ms)
+/* No server asks for a certificate here: identity is checked and not shown. */
+struct tls *tls_connect(struct tls_client *c, const struct tls_peer *peer, int64_t now_ms)
 {
+    ASSERT(peer->identity <= c->n_identity);
     struct tls *t = tls_make(now_ms);
     c->refs++;
     t->client = c;
-    t->sni = arena_span(&t->arena, server_name);
-    t->key = arena_span(&t->arena, reuse_key);
-    struct session *s = t->key.n > 0 ? session_find(c, t->key) : NULL;
+    t->peer = *peer;
+    t->peer.server_name = arena_span(&t->arena, peer->server_name);
+    t->peer.reuse_key = arena_span(&t->arena, peer->reuse_key);
+    struct session *s = peer->reuse_key.n > 0 ? session_find(c, t->peer.reuse_key) : NULL;
     if (s) {
         t->ticket = arena_span(&t->arena, s->ticket);
         t->facts = tls_facts_copy(&s->facts, &t->arena);
@@ -391,7 +420,7 @@ static void client_hello(struct tls *t, struct buf *out)
 {
     struct buf b;
     buf_init(&b, PAYLOAD_MAX);
-    buf_putf(&b, "least=12 sni=%.*s", SPAN_ARG(t->sni));
+    buf_putf(&b, "least=12 sni=%.*s", SPAN_ARG(t->peer.server_name));
     if (t->ticket.n > 0)
         buf_putf(&b, " ticket=%.*s", SPAN_ARG(t->ticket));
     (void)record_put(out, HELLO, buf_span(&b));
@@ -407,8 +436,17 @@ static void client_judge(struct tls *t, const struct certificate *c)
     facts_common(t, c->version, c->forward_secret);
     t->facts.peer_cert = true;
     t->facts.chain_ok = trusted && in_time;
-    t->facts.name_ok = t->sni.n > 0 && certificate_names(c, t->sni);
+    t->facts.expired = trusted && !in_time;
+    t->facts.client_usage = true;
+    t->facts.name_ok = certificate_names(c, &t->peer);
     t->facts.names = c->names;
+    if (trusted) {
+        struct buf anchor;
+        buf_init(&anchor, ANCHOR_BYTES);
+        anchor_put(c->ca, &anchor);
+        t->facts.anchor = arena_span(&t->arena, buf_span(&anchor));
+        buf_done(&anchor);
+    }
     t->facts.verify = !trusted  ? SPAN("self-signed certificate")
                       : in_time ? SPAN("ok")
                                 : SPAN("certificate has expired");
@@ -431,7 +469,7 @@ static enum err client_shake(struct tls *t, enum record_kind kind, struct span p
     if (!resumed)
         client_judge(t, &c);
     t->facts.resumed = resumed;
-    t->facts.sni = t->sni;
+    t->facts.sni = t->peer.server_name;
     (void)record_put(out, FINISHED, SPAN("finished"));
     t->up = true;
     return ERR_OK;
@@ -489,7 +527,7 @@ enum err tls_read(struct tls *t, struct span *in, struct buf *out, char *p, size
         }
         if (kind == ALERT)
             t->ended = true;
-        if (kind == TICKET && t->client && t->key.n > 0)
+        if (kind == TICKET && t->client && t->peer.reuse_key.n > 0)
             session_keep(t, payload);
         if (kind != SEALED)
             buf_clear(&t->plain);

@@ -155,21 +155,29 @@ class Session(threading.Thread):
             return
         if self.way.get("tls") in ("reset", "retry"):
             self.no_handshake()
-        base = self.hop.folder + "/ca/" + self.cert
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(base + ".pem", base + ".key")
-        if "curve" in self.way:
-            context.set_ecdh_curve(self.way["curve"])
+        context = self.context()
         if self.way.get("cork"):
             context.maximum_version = ssl.TLSVersion.TLSv1_2
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
         self.buffer = b""
         self.sock = context.wrap_socket(self.sock, server_side=True)
         self.secure = True
-        self.note("tls", version=self.sock.version(), suite=self.sock.cipher()[0])
+        self.note("tls", version=self.sock.version(), suite=self.sock.cipher()[0], **self.shown())
         if "after" in self.way:
             self.say(self.way["after"])
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+
+    def context(self):
+        base = self.hop.folder + "/ca/" + self.cert
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(base + ".pem", base + ".key")
+        if "curve" in self.way:
+            context.set_ecdh_curve(self.way["curve"])
+        return context
+
+    def shown(self):
+        """More of a handshake for the record."""
+        return {}
 
     def no_handshake(self):
         """Resets when the hello is there, or asks for another, again and again."""
@@ -265,6 +273,7 @@ class Session(threading.Thread):
 
 class Hop(threading.Thread):
     lock = threading.Lock()
+    session = Session
 
     def __init__(self, folder, name, address, port, behaviour, cert):
         super().__init__(daemon=True)
@@ -299,7 +308,7 @@ class Hop(threading.Thread):
             sock, _ = self.listener.accept()
             sock.settimeout(120)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            Session(self, sock).start()
+            self.session(self, sock).start()
 
 
 def retry_request(hello):
@@ -339,10 +348,10 @@ def clear(folder, name):
         return b""
 
 
-def main(folder):
+def main(folder, kind=Hop):
     os.makedirs(folder + "/clear", exist_ok=True)
     with open(folder + "/hops") as f:
-        hops = [Hop(folder, *line.split()) for line in f if line.strip()]
+        hops = [kind(folder, *line.split()) for line in f if line.strip()]
     for hop in hops:
         hop.start()
     with open(folder + "/hops.ready", "w"):

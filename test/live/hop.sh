@@ -1,5 +1,5 @@
 # hop.sh - next hops of hop.py for a live test: their certificates, their start, a resolver's file.
-# Sourced after lib.sh. hop_add lines first, then hop_start.
+# Sourced after lib.sh. hop_add lines first, then hop_start. HOP_PROGRAM may name another program than hop.py.
 
 HOPS=
 
@@ -69,7 +69,7 @@ hop_is_ready() {
 
 hop_start() {
     rm -f "$HOPS/hops.ready"
-    "$LIVE_PYTHON" "$PYTHONPATH/hop.py" "$HOPS" 2>"$HOPS/log" &
+    "$LIVE_PYTHON" "$PYTHONPATH/${HOP_PROGRAM:-hop.py}" "$HOPS" 2>"$HOPS/log" &
     echo $! >"$DIR/hops.pid"
     live_wait 10 hop_is_ready && return 0
     cat "$HOPS/log"

@@ -137,8 +137,8 @@ live_skip() {
 live_ports() {
     "$LIVE_PYTHON" -c '
 import random, socket, sys
-left = int(sys.argv[1])
-while left:
+kept = []
+while len(kept) < int(sys.argv[1]):
     port = random.randint(20000, 32000)
     s = socket.socket()
     try:
@@ -146,7 +146,7 @@ while left:
     except OSError:
         continue
     print(port)
-    left -= 1' "$1"
+    kept.append(s)' "$1"
 }
 
 live_ca() {

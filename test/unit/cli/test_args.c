@@ -100,3 +100,19 @@ TEST(help_lists_what_a_command_takes)
     CHECK(memmem(buf_span(&b).p, b.n, "--held", 6) == NULL);
     buf_done(&b);
 }
+
+TEST(a_client_is_described)
+{
+    struct args a;
+    struct why why;
+    CHECK(read_line("--client-addr 192.0.2.1 --client-names a.example,b.example "
+                    "--client-chain=expired --client-plaintext --org o --at 2026-12-31",
+                    "org at client-addr client-names client-chain client-plaintext", &a,
+                    &why) == ERR_OK);
+    CHECK_SPAN(a.client_addr, SPAN("192.0.2.1"));
+    CHECK_SPAN(a.client_names, SPAN("a.example,b.example"));
+    CHECK_SPAN(a.client_chain, SPAN("expired"));
+    CHECK(a.client_plaintext);
+    CHECK_SPAN(a.org, SPAN("o"));
+    CHECK_SPAN(a.at, SPAN("2026-12-31"));
+}

@@ -45,7 +45,7 @@ static enum err match_none(void *arg, struct span pattern, struct buf *ret, stru
 
 static struct config *config_of(const char *text)
 {
-    char copy[512];
+    char copy[4096];
     struct config_boot boot = { 0 };
     struct config_source source = { read_text, match_none, copy };
     struct config *c = NULL;
@@ -72,13 +72,10 @@ static void client_event(void *arg, struct conn *conn, enum conn_event ev, struc
         loop_stop(s->w.loop);
 }
 
-static void stage_begin(struct stage *s)
+static void stage_begin_with(struct stage *s, const char *text)
 {
     int fd;
     struct why why = { "" };
-    static const char text[] = "hostname = \"mx.example.org\"\n"
-                               "domain \"example.org\" { maildir = \"/mail/{local}\" }\n"
-                               "route \"fixed.example\" { smtp = \"192.0.2.1\", tls = encrypt }\n";
     *s = (struct stage){ 0 };
     s->w.loop = loop_new();
     s->w.config = config_of(text);
@@ -95,6 +92,13 @@ static void stage_begin(struct stage *s)
     s->conn = conn_connect_unix(s->w.loop, span_z(s->path), client_event, s);
     loop_run(s->w.loop);
     conn_deadline(s->conn, loop_now_ms(s->w.loop) + DEADLINE_MS);
+}
+
+static void stage_begin(struct stage *s)
+{
+    stage_begin_with(s, "hostname = \"mx.example.org\"\n"
+                        "domain \"example.org\" { maildir = \"/mail/{local}\" }\n"
+                        "route \"fixed.example\" { smtp = \"192.0.2.1\", tls = encrypt }\n");
 }
 
 static void stage_end(struct stage *s)
@@ -477,6 +481,130 @@ TEST(explain_answers_with_route_contract_and_facts)
     CHECK(ctl_get_bool(c, "ours"));
     CHECK_SPAN(ctl_get(ctl_get_object(c, "route"), "kind"), SPAN("maildir"));
     ctl_free(c);
+    stage_end(&s);
+}
+
+/* --- organisations */
+
+static const char orgs[] =
+    "hostname = \"mx.example.org\"\n"
+    "organisation \"lab\" {\n"
+    " owner = \"it@lab.example\"\n"
+    " domain \"lab.example\" { maildir = \"/mail/{local}\" }\n"
+    " inbound \"bank\" { kind = partner, mode = enforce, from = [\"bank.example\", "
+    "\"b.example\"],\n"
+    "  certificate_names = \"mail.bank.example\", require_tls = yes, restrict_to_certificate = "
+    "yes,\n"
+    "  comment = \"since the audit\",\n"
+    "  allow \"plaintext\" { owner = \"eve\", reason = \"new machine\", until = 2030-12-31 } }\n"
+    " inbound \"own\" { kind = on-premises, mode = test, certificate_names = "
+    "\"mail.lab.example\",\n"
+    "  addresses = \"192.0.2.0/28\" }\n"
+    " outbound \"bank\" { kind = partner, mode = enforce, to = \"bank.example\",\n"
+    "  smtp = \"192.0.2.1\", tls = domain, names = \"mail.bank.example\", owner = \"adam\" }\n"
+    " outbound \"via\" { kind = partner, mode = off, header = [\"X-Via\", \"a\"], mx = yes }\n"
+    "}\n";
+
+static bool says(const struct ctl *c, const char *key, const char *words)
+{
+    struct span s = ctl_get(c, key);
+    return memmem(s.p, s.n, words, strlen(words)) != NULL;
+}
+
+#define EXPLAIN "{\"verb\":\"explain\",\"from\":\"a@bank.example\",\"to\":\"x@lab.example\","
+
+/* 2026-06-01 and 2031-01-01: before and after a weakening's last day. */
+TEST(explain_judges_who_comes_in_at_a_time)
+{
+    static const struct {
+        const char *ask;
+        bool admitted;
+        const char *failed, *words;
+    } rows[] = {
+        { "\"client-cert-names\":\"mail.bank.example\",\"at\":1780272000000}", true, "none",
+          "admitted by lab/bank" },
+        { "\"client-cert-names\":\"else.example\",\"at\":1780272000000}", false, "name",
+          "refused: 550 5.7.51" },
+        { "\"client-plaintext\":true,\"at\":1924992000000}", false, "tls", "refused: 454 4.7.0" },
+    };
+    struct stage s;
+    stage_begin_with(&s, orgs);
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        char line[400];
+        (void)snprintf(line, sizeof line, EXPLAIN "\"client-addr\":\"203.0.113.1\",%s",
+                       rows[i].ask);
+        test_case(line);
+        struct ctl *c = ask(&s, line);
+        const struct ctl *in = ctl_get_object(c, "inbound");
+        CHECK(ctl_get_bool(c, "ok") && in);
+        CHECK_NUM(ctl_get_bool(in, "admitted"), rows[i].admitted);
+        CHECK_Z(ctl_get(in, "failed"), rows[i].failed);
+        CHECK_Z(ctl_get(in, "connector"), "lab/bank");
+        CHECK(says(c, "explanation", rows[i].words));
+        CHECK(says(c, "explanation", "Mail from <a@bank.example> to <x@lab.example>"));
+        ctl_free(c);
+    }
+    test_case(NULL);
+    check_refused(&s, EXPLAIN "\"client-addr\":\"here\"}", "usage");
+    check_refused(&s, EXPLAIN "\"client-cert-names\":\"a.example\"}", "usage");
+    check_refused(&s, EXPLAIN "\"org\":\"nobody\"}", "usage");
+    stage_end(&s);
+}
+
+TEST(explain_says_by_which_connector_it_leaves)
+{
+    static const char asked[] = "{\"verb\":\"explain\",\"from\":\"a@lab.example\",\"to\":"
+                                "\"x@bank.example\"}";
+    struct stage s;
+    stage_begin_with(&s, orgs);
+    struct ctl *c = ask(&s, asked);
+    const struct ctl *out = ctl_get_object(c, "outbound");
+    CHECK(ctl_get_bool(c, "ok") && out && !ctl_get_object(c, "inbound"));
+    CHECK_Z(ctl_get(out, "connector"), "lab/bank");
+    CHECK_Z(ctl_get(out, "org"), "lab"); /* as MAIL FROM says, for nobody was named */
+    CHECK(says(c, "explanation", "taken for mail of organisation lab"));
+    CHECK(says(c, "explanation", "lab/bank, partner, enforce: taken"));
+    CHECK_Z(ctl_get(ctl_get_object(c, "contract"), "tls"), "name");
+    ctl_free(c);
+    stage_end(&s);
+}
+
+TEST(connectors_are_listed_in_words_and_pages)
+{
+    struct stage s;
+    stage_begin_with(&s, orgs);
+    struct ctl *c = ask(&s, "{\"verb\":\"connector-list\"}");
+    CHECK_NUM(ctl_count(c, "connectors"), 4);
+    CHECK(!ctl_get_bool(c, "more"));
+    const struct ctl *row = ctl_at(c, "connectors", 0);
+    CHECK_Z(ctl_get(row, "id"), "lab/bank");
+    CHECK_Z(ctl_get(row, "direction"), "inbound");
+    CHECK_Z(ctl_get(row, "mode"), "enforce");
+    CHECK_Z(ctl_get(row, "about"), "bank.example, b.example");
+    CHECK_Z(ctl_get(row, "demands"), "TLS 1.2 or later; a certificate for mail.bank.example");
+    CHECK_Z(ctl_get(row, "owner"), "it@lab.example");
+    CHECK_Z(ctl_get(row, "comment"), "since the audit");
+    CHECK_NUM(ctl_get_num(row, "line"), 5);
+    CHECK_NUM(ctl_count(row, "weakenings"), 1);
+    CHECK_Z(ctl_get(ctl_at(row, "weakenings", 0), "allows"), "plaintext");
+    CHECK_Z(ctl_get(ctl_at(c, "connectors", 1), "demands"),
+            "a certificate for mail.lab.example, or an address in 192.0.2.0/28");
+    CHECK_Z(ctl_get(ctl_at(c, "connectors", 2), "demands"),
+            "TLS 1.2 or later with a valid certificate for mail.bank.example");
+    CHECK_Z(ctl_get(ctl_at(c, "connectors", 2), "by"), "smtp 192.0.2.1");
+    CHECK_Z(ctl_get(ctl_at(c, "connectors", 3), "about"), "mail with X-Via: a");
+    ctl_free(c);
+
+    c = ask(&s, "{\"verb\":\"connector-list\",\"org\":\"lab\",\"limit\":3}");
+    CHECK_NUM(ctl_count(c, "connectors"), 3);
+    CHECK(ctl_get_bool(c, "more"));
+    CHECK_NUM(ctl_get_num(c, "after"), 3);
+    ctl_free(c);
+    c = ask(&s, "{\"verb\":\"connector-list\",\"limit\":3,\"after\":3}");
+    CHECK_NUM(ctl_count(c, "connectors"), 1);
+    CHECK(!ctl_get_bool(c, "more"));
+    ctl_free(c);
+    check_refused(&s, "{\"verb\":\"connector-list\",\"org\":\"x\"}", "usage");
     stage_end(&s);
 }
 

@@ -44,12 +44,14 @@ static void add_extensions(X509 *cert, X509 *issuer, const struct pki_ask *ask)
     add_extension(cert, issuer, NID_subject_key_identifier, "hash");
     if (issuer != cert)
         add_extension(cert, issuer, NID_authority_key_identifier, "keyid:always");
-    if (ask->ca)
-        return;
-    add_extension(cert, issuer, NID_ext_key_usage, "serverAuth,clientAuth");
-    char alt[300];
-    snprintf(alt, sizeof alt, "DNS:%s", ask->name);
-    add_extension(cert, issuer, NID_subject_alt_name, ask->alt ? ask->alt : alt);
+    char name[300];
+    snprintf(name, sizeof name, "DNS:%s", ask->name);
+    const char *usage = ask->usage ? ask->usage : ask->ca ? "" : "serverAuth,clientAuth";
+    const char *alt = ask->alt ? ask->alt : ask->ca ? "" : name;
+    if (usage[0])
+        add_extension(cert, issuer, NID_ext_key_usage, usage);
+    if (alt[0])
+        add_extension(cert, issuer, NID_subject_alt_name, alt);
 }
 
 static X509 *make_certificate(const struct pki_ask *ask, EVP_PKEY *key)

@@ -18,7 +18,9 @@ struct pki;
 
 struct pki_ask {
     const char *name; /* common name */
-    const char *alt;  /* subjectAltName as OpenSSL writes it; NULL: DNS:name for leaves */
+    /* As OpenSSL writes them; "": none. */
+    const char *alt;   /* subjectAltName; NULL: DNS:name for leaves */
+    const char *usage; /* extendedKeyUsage; NULL: serverAuth,clientAuth for leaves */
     enum pki_key key;
     bool ca;
     const struct pki *issuer; /* NULL: signs itself */

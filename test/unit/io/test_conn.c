@@ -104,7 +104,9 @@ static void start_tls(struct end *e)
     if (e == &e->w->in)
         conn_start_tls_server(e->conn, e->w->server, SPAN("25"));
     else
-        conn_start_tls_client(e->conn, e->w->client, SPAN("mx.example.org"), SPAN("k"));
+        conn_start_tls_client(
+            e->conn, e->w->client,
+            &(struct tls_peer){ .server_name = SPAN("mx.example.org"), .reuse_key = SPAN("k") });
 }
 
 static void note(struct end *e, enum conn_event ev)

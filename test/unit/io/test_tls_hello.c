@@ -217,7 +217,8 @@ TEST(t55_client_answers_one_retry_request_and_only_a_sensible_one)
     for (size_t i = 0; i < COUNTOF(rows); i++) {
         const struct retry_row *row = &rows[i];
         test_case(row->name);
-        struct tls *t = tls_connect(c, SPAN("mx.example.org"), SPAN(""), test_now_ms());
+        struct tls *t = tls_connect(c, &(struct tls_peer){ .server_name = SPAN("mx.example.org") },
+                                    test_now_ms());
         struct buf out, retry;
         struct span in = SPAN_NONE;
         struct why why = { "" };

@@ -253,8 +253,9 @@ TEST(tls_client_uses_a_ticket_once)
     struct tls_client *c = client_usual();
     CHECK(!client_resumed(s, c, "k", 0));
     int64_t now_ms = test_now_ms();
-    struct tls *a = tls_connect(c, SPAN("mx.example.org"), SPAN("k"), now_ms);
-    struct tls *b = tls_connect(c, SPAN("mx.example.org"), SPAN("k"), now_ms);
+    const struct tls_peer peer = { .server_name = SPAN("mx.example.org"), .reuse_key = SPAN("k") };
+    struct tls *a = tls_connect(c, &peer, now_ms);
+    struct tls *b = tls_connect(c, &peer, now_ms);
     struct buf first, second;
     buf_init(&first, 1 << 16);
     buf_init(&second, 1 << 16);

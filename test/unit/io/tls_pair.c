@@ -111,7 +111,15 @@ void pair_start(struct pair *p, struct tls_server *s, struct tls_client *c,
     buf_init(&p->to_server, WIRE_MAX);
     buf_init(&p->to_client, WIRE_MAX);
     p->server = tls_accept(s, TLS_DOOR_STARTTLS, ask->listener, now_ms);
-    p->client = tls_connect(c, ask->name, ask->reuse_key, now_ms);
+    const struct tls_peer peer = {
+        .server_name = ask->name,
+        .names = ask->names,
+        .n_names = ask->n_names,
+        .host_name = ask->host_name,
+        .identity = ask->identity,
+        .reuse_key = ask->reuse_key,
+    };
+    p->client = tls_connect(c, &peer, now_ms);
     pair_shake(p);
     if (p->server_err == ERR_OK && p->client_err == ERR_OK)
         CHECK(pair_client_reads(p, NULL) == ERR_AGAIN);
@@ -178,12 +186,18 @@ void raw_client_at(struct raw *r, struct tls_server *s, enum tls_door door, stru
 
 void raw_server(struct raw *r, struct tls_client *c, const struct pki *identity)
 {
+    raw_server_for(r, c, &(struct tls_peer){ .server_name = SPAN("mx.example.org") }, identity);
+}
+
+void raw_server_for(struct raw *r, struct tls_client *c, const struct tls_peer *peer,
+                    const struct pki *identity)
+{
     *r = (struct raw){ .err = ERR_AGAIN };
     raw_ssl(r, TLS_server_method());
     SSL_use_certificate(r->ssl, pki_x509(identity));
     SSL_use_PrivateKey(r->ssl, pki_pkey(identity));
     SSL_set_accept_state(r->ssl);
-    r->ours = tls_connect(c, SPAN("mx.example.org"), SPAN(""), test_now_ms());
+    r->ours = tls_connect(c, peer, test_now_ms());
 }
 
 struct span raw_take(struct raw *r)

@@ -34,6 +34,10 @@ struct pair {
 /* What a connection is made with; every member may be left out. */
 struct pair_ask {
     struct span listener, name, reuse_key;
+    const struct name_set *const *names; /* these and the next: struct tls_peer */
+    unsigned n_names;
+    bool host_name;
+    unsigned identity;
     size_t cut;
     int64_t now_ms; /* 0: now */
 };
@@ -61,6 +65,8 @@ struct raw {
 void raw_client(struct raw *r, struct tls_server *s, struct span listener);
 void raw_client_at(struct raw *r, struct tls_server *s, enum tls_door door, struct span listener);
 void raw_server(struct raw *r, struct tls_client *c, const struct pki *identity);
+void raw_server_for(struct raw *r, struct tls_client *c, const struct tls_peer *peer,
+                    const struct pki *identity);
 /* To and fro until both sides are through, or one has failed. */
 void raw_shake(struct raw *r);
 /* Gives what the other end wrote to ours, which reads; appends plaintext to ret. */

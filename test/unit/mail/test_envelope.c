@@ -13,6 +13,10 @@ static void same_tls(const struct tls_facts *a, const struct tls_facts *b)
     CHECK_NUM(a->peer_cert, b->peer_cert);
     CHECK_NUM(a->chain_ok, b->chain_ok);
     CHECK_NUM(a->name_ok, b->name_ok);
+    CHECK_NUM(a->expired, b->expired);
+    CHECK_NUM(a->client_usage, b->client_usage);
+    CHECK_NUM(a->anchor_private, b->anchor_private);
+    CHECK_NUM(a->revoked, b->revoked);
     CHECK_NUM(a->bits, b->bits);
     CHECK_SPAN(a->version, b->version);
     CHECK_SPAN(a->suite, b->suite);
@@ -20,6 +24,7 @@ static void same_tls(const struct tls_facts *a, const struct tls_facts *b)
     CHECK_SPAN(a->sni, b->sni);
     CHECK_SPAN(a->names, b->names);
     CHECK_SPAN(a->spki, b->spki);
+    CHECK_SPAN(a->anchor, b->anchor);
     CHECK_SPAN(a->issuer, b->issuer);
     CHECK_SPAN(a->verify, b->verify);
 }
@@ -36,6 +41,11 @@ static void same(const struct envelope *a, const struct envelope *b)
     CHECK_SPAN(a->helo, b->helo);
     CHECK_SPAN(a->client, b->client);
     CHECK_SPAN(a->message_id, b->message_id);
+    CHECK_SPAN(a->org, b->org);
+    CHECK_SPAN(a->connector, b->connector);
+    CHECK_SPAN(a->rule, b->rule);
+    CHECK_NUM(a->from_on_premises, b->from_on_premises);
+    CHECK_SPAN(a->promoted, b->promoted);
     same_tls(&a->tls, &b->tls);
 }
 
@@ -70,6 +80,11 @@ static struct envelope any_envelope(struct rng *r, struct arena *a)
         .helo = nasty(r, a, 255),
         .client = nasty(r, a, IP_TEXT_MAX),
         .message_id = nasty(r, a, HEADER_VALUE_MAX),
+        .org = nasty(r, a, ENVELOPE_ORG_MAX),
+        .connector = nasty(r, a, ENVELOPE_CONNECTOR_MAX),
+        .rule = nasty(r, a, ENVELOPE_CONNECTOR_MAX),
+        .from_on_premises = rng_chance(r, 1, 2),
+        .promoted = nasty(r, a, ENVELOPE_ORG_MAX),
     };
     if (rng_chance(r, 1, 2))
         e.tls = (struct tls_facts){
@@ -79,6 +94,10 @@ static struct envelope any_envelope(struct rng *r, struct arena *a)
             .peer_cert = rng_chance(r, 1, 2),
             .chain_ok = rng_chance(r, 1, 2),
             .name_ok = rng_chance(r, 1, 2),
+            .expired = rng_chance(r, 1, 2),
+            .client_usage = rng_chance(r, 1, 2),
+            .anchor_private = rng_chance(r, 1, 2),
+            .revoked = (enum tls_revoked)rng_below(r, 3),
             .bits = (int)rng_below(r, 65536),
             .version = nasty(r, a, 16),
             .suite = nasty(r, a, 64),
@@ -86,6 +105,7 @@ static struct envelope any_envelope(struct rng *r, struct arena *a)
             .sni = nasty(r, a, 255),
             .names = nasty(r, a, TLS_FACTS_NAMES_MAX),
             .spki = nasty(r, a, 64),
+            .anchor = nasty(r, a, 64),
             .issuer = nasty(r, a, 256),
             .verify = nasty(r, a, 200),
         };
@@ -158,7 +178,12 @@ TEST(envelope_at_its_limits)
                           .hops = UINT32_MAX,
                           .helo = s,
                           .client = s,
-                          .message_id = s };
+                          .message_id = s,
+                          .org = s,
+                          .connector = s,
+                          .rule = s,
+                          .from_on_premises = true,
+                          .promoted = s };
     e.tls = (struct tls_facts){ .on = true,
                                 .bits = 65535,
                                 .version = s,
@@ -167,6 +192,11 @@ TEST(envelope_at_its_limits)
                                 .sni = s,
                                 .names = s,
                                 .spki = s,
+                                .anchor = s,
+                                .expired = true,
+                                .client_usage = true,
+                                .anchor_private = true,
+                                .revoked = TLS_REVOKED_YES,
                                 .issuer = s,
                                 .verify = s };
     struct rcpt r = { .addr = s, .domain = s, .orcpt = s, .notify = 15 };
@@ -233,6 +263,33 @@ TEST(envelope_refuses)
     arena_done(&a);
 }
 
+/* Mail of no organisation is written as before there were any, and such lines are read. */
+TEST(envelope_of_no_organisation_is_an_old_line)
+{
+    struct arena a;
+    struct buf b;
+    struct envelope e = { .hops = 0 };
+    arena_init(&a, 4096);
+    buf_init(&b, ENVELOPE_TEXT_MAX);
+    CHECK_NUM(envelope_read(SPAN(GOOD), &a, &e), ERR_OK);
+    CHECK(e.org.n == 0 && e.connector.n == 0 && e.rule.n == 0 && !e.from_on_premises);
+    CHECK_NUM(e.promoted.n, 0);
+    envelope_print(&e, &b);
+    CHECK_SPAN(buf_span(&b), SPAN(GOOD));
+    struct span whose = SPAN(GOOD " org=acme connector=acme/own rule=acme/via onprem=yes "
+                                  "promoted=acme");
+    CHECK_NUM(envelope_read(whose, &a, &e), ERR_OK);
+    CHECK_SPAN(e.org, SPAN("acme"));
+    CHECK_SPAN(e.connector, SPAN("acme/own"));
+    CHECK_SPAN(e.rule, SPAN("acme/via"));
+    CHECK(e.from_on_premises);
+    CHECK_SPAN(e.promoted, SPAN("acme"));
+    CHECK_NUM(envelope_read(SPAN(GOOD " onprem=1"), &a, &e), ERR_SYNTAX);
+    CHECK_NUM(envelope_read(SPAN(GOOD " org=acme org=beta"), &a, &e), ERR_SYNTAX);
+    buf_done(&b);
+    arena_done(&a);
+}
+
 TEST(tls_facts_read_alone)
 {
     static const char *const bad[] = { "",
@@ -241,6 +298,8 @@ TEST(tls_facts_read_alone)
                                        "tls=TLSv1.3 bits=x",
                                        "tls=TLSv1.3 tls=none",
                                        "tls=TLSv1.3 bits=65536",
+                                       "tls=TLSv1.3 expired=1",
+                                       "tls=TLSv1.3 revoked=unknown",
                                        "tls" };
     struct arena a;
     struct tls_facts f = { .bits = 5 };
@@ -256,5 +315,24 @@ TEST(tls_facts_read_alone)
     CHECK_NUM(tls_facts_read(SPAN("at=1 tls=TLSv1.3 fs=yes bits=256 new=x"), &a, &f), ERR_OK);
     CHECK(f.on && f.forward_secret && f.bits == 256);
     CHECK_SPAN(f.version, SPAN("TLSv1.3"));
+    arena_done(&a);
+}
+
+/* What older versions wrote says nothing of what they did not know, and ordinary facts are still
+ * written as they were. */
+TEST(tls_facts_old_text)
+{
+    struct span old = SPAN("tls=TLSv1.3 fs=yes resumed=no cert=yes chain=no name=yes bits=256");
+    struct arena a;
+    struct buf b;
+    struct tls_facts f;
+    arena_init(&a, 4096);
+    buf_init(&b, TLS_FACTS_TEXT_MAX);
+    CHECK_NUM(tls_facts_read(old, &a, &f), ERR_OK);
+    CHECK(f.peer_cert && f.name_ok && !f.chain_ok && !f.expired && !f.client_usage);
+    CHECK(f.revoked == TLS_REVOKED_UNKNOWN && f.anchor.n == 0);
+    tls_facts_print(&f, &b);
+    CHECK_SPAN(buf_span(&b), old);
+    buf_done(&b);
     arena_done(&a);
 }

@@ -125,3 +125,45 @@ TEST(t14_header_long_fields)
     CHECK(h.field.cap <= HEADER_FIELD_MAX + 1);
     header_scan_done(&h);
 }
+
+/* Fields that a connector's rule names: whole names and values, folded or not, the first of the
+ * list wins, and fields with a meaning of their own keep it. */
+TEST(header_watches_for_fields)
+{
+    static const struct header_watch watch[] = {
+        { SPAN("X-Route-Via"), SPAN("secure lab") },
+        { SPAN("X-Route-Via"), SPAN("secure") },
+        { SPAN("Message-ID"), SPAN("<a@b>") },
+    };
+    static const struct {
+        const char *text;
+        unsigned seen;
+    } cases[] = {
+        { "\r\nX-Route-Via: secure\r\n", 3 },
+        { "X-Route-Via: secure\r\n\r\n", 1 },
+        { "x-route-via :SECURE \r\n\r\n", 1 },
+        { "X-Route-Via: secure\r\n lab\r\n\r\n", 0 },
+        { "X-Route-Via: secure\r\nX-Route-Via: secure lab\r\n\r\n", 0 },
+        { "X-Route-Via: secure, really\r\n\r\n", 3 },
+        { "X-Route-Viaduct: secure\r\n\r\n", 3 },
+        { "Subject: secure\r\nMessage-ID: <a@b>\r\n\r\n", 2 },
+        { "X-Route-Via: secure", 1 },
+        { "", 3 },
+    };
+    for (size_t i = 0; i < COUNTOF(cases); i++) {
+        struct span text = span_z(cases[i].text);
+        test_case(cases[i].text);
+        for (size_t cut = 0; cut <= text.n; cut++) {
+            struct header_scan h;
+            header_scan_init(&h, SPAN("mx.example"));
+            header_scan_watch(&h, watch, COUNTOF(watch));
+            header_scan_input(&h, span_head(text, cut));
+            header_scan_input(&h, span_tail(text, cut));
+            header_scan_end(&h);
+            CHECK_NUM(h.watched, cases[i].seen);
+            if (cases[i].seen == 2)
+                CHECK_SPAN(buf_span(&h.message_id), SPAN("a@b"));
+            header_scan_done(&h);
+        }
+    }
+}

@@ -1,8 +1,12 @@
 #include "policy/decide.h"
 #include "test/test.h"
 
-static const struct contract try_contract = { TLS_NEED_TRY, false, 12, RULE_DEFAULT };
-static const struct contract encrypt_contract = { TLS_NEED_ENCRYPT, false, 12, RULE_ROUTE };
+static const struct contract try_contract = { .need = TLS_NEED_TRY,
+                                              .floor = 12,
+                                              .rules = RULE_DEFAULT };
+static const struct contract encrypt_contract = { .need = TLS_NEED_ENCRYPT,
+                                                  .floor = 12,
+                                                  .rules = RULE_ROUTE };
 
 static void check_verdict(struct verdict v, enum step step, int code, const char *status)
 {
@@ -35,7 +39,9 @@ TEST(decide_contract_by_route_and_message)
     struct route both = { .kind = ROUTE_LMTP, .host = mixed, .n_host = 2 };
     struct route maildir = { .kind = ROUTE_MAILDIR };
     forced.contract = encrypt_contract;
-    named.contract = (struct contract){ TLS_NEED_NAME, true, 13, RULE_ROUTE };
+    named.contract = (struct contract){
+        .need = TLS_NEED_NAME, .forward_secret = true, .floor = 13, .rules = RULE_ROUTE
+    };
     const struct {
         const char *name;
         const struct route *route;
@@ -83,7 +89,9 @@ TEST(decide_r7_r11_next_hop_is_judged_anew)
 /* R16, R17, R18: what runs between our own nodes is a route with a contract like any other. */
 TEST(decide_r16_r18_internal_links)
 {
-    struct contract c = { TLS_NEED_NAME, true, 12, RULE_ROUTE };
+    struct contract c = {
+        .need = TLS_NEED_NAME, .forward_secret = true, .floor = 12, .rules = RULE_ROUTE
+    };
     struct host_facts h = { .starttls_offered = TRI_NO };
     struct tls_facts tls = { .on = true, .version = SPAN("TLSv1.2") };
     check_verdict(decide_greeted(&c, &h), STEP_NEXT_HOST, 450, "4.4.317");
@@ -241,6 +249,63 @@ TEST(decide_plan_domains)
     check_verdict(decide_plan(&try_contract, &f, 0), STEP_CONNECT, 0, "");
 }
 
+/* Expired, revoked, without a root and of another name are told apart by the text. */
+TEST(decide_secured_tells_certificates_apart)
+{
+    static const struct {
+        const char *name;
+        bool chain, expired, host;
+        enum tls_revoked revoked;
+        enum breach breach;
+        const char *text;
+    } rows[] = {
+        { "no root", 0, 0, 1, TLS_REVOKED_NO, BREACH_CHAIN,
+          "Certificate validation failed: it does not chain to a trusted root" },
+        { "expired", 0, 1, 1, TLS_REVOKED_NO, BREACH_EXPIRED,
+          "Certificate validation failed: it is out of its time" },
+        { "revoked", 1, 0, 1, TLS_REVOKED_YES, BREACH_REVOKED,
+          "Certificate validation failed: it is revoked" },
+        { "untold", 1, 0, 1, TLS_REVOKED_UNKNOWN, BREACH_UNTOLD,
+          "Certificate validation failed: it cannot be told whether it is revoked" },
+        { "name", 1, 0, 0, TLS_REVOKED_NO, BREACH_NAME,
+          "Certificate validation failed: it has none of the names that are expected" },
+    };
+    struct contract c = { .need = TLS_NEED_NAME, .floor = 12, .revocation = REVOCATION_HARD };
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        test_case(rows[i].name);
+        struct facts f = facts_of("10a");
+        struct tls_facts tls = { .on = true,
+                                 .version = SPAN("TLSv1.3"),
+                                 .chain_ok = rows[i].chain,
+                                 .expired = rows[i].expired,
+                                 .name_ok = rows[i].host,
+                                 .revoked = rows[i].revoked };
+        f.host[0].connected = f.host[0].starttls_offered = f.host[0].handshake = TRI_YES;
+        struct verdict v = decide_secured(&c, &f.host[0], &tls);
+        check_verdict(v, STEP_NEXT_HOST, 450, "4.7.320");
+        CHECK_Z(v.reply.text, rows[i].text);
+        CHECK_NUM(v.breach, rows[i].breach);
+        /* the end of the list says the same, when the facts kept it */
+        f.host[0].channel = TRI_NO;
+        f.host[0].breach = v.breach;
+        v = decide_plan(&c, &f, 1);
+        check_verdict(v, STEP_DEFER, 450, "4.7.320");
+        CHECK_Z(v.reply.text, rows[i].text);
+    }
+}
+
+TEST(decide_end_of_list_keeps_a_weak_version_apart)
+{
+    struct contract c = { .need = TLS_NEED_NAME, .floor = 13 };
+    struct facts f = facts_of("10a");
+    f.host[0].connected = f.host[0].starttls_offered = f.host[0].handshake = TRI_YES;
+    f.host[0].channel = TRI_NO;
+    f.host[0].breach = BREACH_FLOOR;
+    check_verdict(decide_plan(&c, &f, 1), STEP_DEFER, 450, "4.4.317");
+    f.host[0].breach = BREACH_NONE;
+    check_verdict(decide_plan(&c, &f, 1), STEP_DEFER, 450, "4.7.320");
+}
+
 /* The end of the list speaks of the host that was tried last, in the code of its failure. */
 TEST(decide_plan_end_has_last_failure)
 {
@@ -263,7 +328,7 @@ TEST(decide_plan_end_has_last_failure)
     for (size_t i = 0; i < COUNTOF(rows); i++) {
         test_case(rows[i].name);
         struct facts f = facts_of("10a 20a 30?");
-        struct contract c = { rows[i].need, false, 12, RULE_ROUTE };
+        struct contract c = { .need = rows[i].need, .floor = 12, .rules = RULE_ROUTE };
         CHECK(decide_last_failure(&f) == NULL);
         f.host[0].connected = TRI_NO;
         CHECK(decide_last_failure(&f) == &f.host[0]);

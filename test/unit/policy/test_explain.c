@@ -1,5 +1,6 @@
 /* What people read, as a golden text: test/grid/explain.ref. golden.h says how it is written anew.
  */
+#include "base/when.h"
 #include "base/why.h"
 #include "policy/explain.h"
 #include "test/test.h"
@@ -14,17 +15,20 @@ static const struct route routes[R_COUNT_] = {
     [R_DEFAULT] = { .kind = ROUTE_MX, .contract = { .floor = 12 } },
     [R_ENCRYPT] = { .kind = ROUTE_MX,
                     .pattern = { "example.org", 11 },
-                    .contract = { TLS_NEED_ENCRYPT, false, 12, RULE_ROUTE },
+                    .contract = { .need = TLS_NEED_ENCRYPT, .floor = 12, .rules = RULE_ROUTE },
                     .file = { "postern.conf", 12 },
                     .line = 12 },
     [R_NAME] = { .kind = ROUTE_MX,
                  .pattern = { "*.example.org", 13 },
-                 .contract = { TLS_NEED_NAME, true, 13, RULE_ROUTE },
+                 .contract = { .need = TLS_NEED_NAME,
+                               .forward_secret = true,
+                               .floor = 13,
+                               .rules = RULE_ROUTE },
                  .file = { "partners.conf", 13 },
                  .line = 3 },
     [R_CHAIN] = { .kind = ROUTE_MX,
                   .pattern = { "example.org", 11 },
-                  .contract = { TLS_NEED_CHAIN, false, 12, RULE_ROUTE } },
+                  .contract = { .need = TLS_NEED_CHAIN, .floor = 12, .rules = RULE_ROUTE } },
     [R_SMART] = { .kind = ROUTE_SMTP,
                   .pattern = { "*", 1 },
                   .host = &smart_host,
@@ -46,59 +50,149 @@ static const struct route routes[R_COUNT_] = {
                     .line = 21 },
 };
 
+/* --- connectors */
+
+enum { NOW_DAY = 20600, UNTIL_DAY = 20650 }; /* since 1970: 2026-05-27, 2026-07-16 */
+#define DAYS(n) ((int64_t)(n)*DAY_MS)
+
+static struct span lab_names[] = { { "*.lab.example", 13 }, { "relay.example", 13 } };
+static const struct name_set lab_set = { .id = 1, .n = 2, .name = lab_names };
+
+enum { BY_NOBODY, BY_DOMAIN, BY_WEAKENED, BY_PLAINTEXT, BY_TEST, BY_COUNT_ };
+
+#define LAB(id_, mode_)                                                                            \
+    .id = { id_, sizeof id_ - 1 }, .mode = mode_, .owner = { "it@hospital.example", 19 }
+#define WEAK(reason_, until)                                                                       \
+    {                                                                                              \
+        { "ann", 3 }, { reason_, sizeof reason_ - 1 }, DAYS(until)                                 \
+    }
+#define NAMED                                                                                      \
+    {                                                                                              \
+        .need = TLS_NEED_NAME, .floor = 13, .names = { &lab_set }, .n_names = 1,                   \
+        .revocation = REVOCATION_HARD, .identity = 2                                               \
+    }
+
+static const struct out_connector connectors[BY_COUNT_] = {
+    [BY_DOMAIN] = { .c = { LAB("hospital/lab", CONNECTOR_ENFORCE) },
+                    .route = { .contract = NAMED, .file = { "hospital.conf", 13 }, .line = 7 } },
+    [BY_WEAKENED] = { .c = { LAB("hospital/lab", CONNECTOR_ENFORCE),
+                             .weakening = { [WEAKEN_EXPIRED] = WEAK("renewal is late", UNTIL_DAY),
+                                            [WEAKEN_NAME] = WEAK("new name", NOW_DAY) } },
+                      .route = { .contract = NAMED } },
+    [BY_PLAINTEXT] = { .c = { LAB("hospital/fax", CONNECTOR_ENFORCE),
+                              .weakening = { [WEAKEN_PLAINTEXT] =
+                                                 WEAK("old\nfax\x1b", UNTIL_DAY) } },
+                       .route = { .contract = { .need = TLS_NEED_ENCRYPT, .floor = 12 } } },
+    [BY_TEST] = { .c = { LAB("hospital/new", CONNECTOR_TEST) }, .route = { .contract = NAMED } },
+};
+
+static struct contract asked_by(const struct out_connector *c, const struct message_facts *m)
+{
+    struct route r = c->route;
+    r.contract = out_connector_contract(c, DAYS(NOW_DAY));
+    return decide_contract(&r, m);
+}
+
+/* As select_out would say it of a recipient that the connector is for. */
+static struct selection selection_of(unsigned by, const struct explain_input *in)
+{
+    const struct out_connector *c = &connectors[by];
+    struct selection s = { .route = in->route,
+                           .contract = decide_contract(in->route, &in->message),
+                           .why = "no connector and no route is for the recipient" };
+    if (by == BY_TEST) {
+        s.test = c;
+        s.test_contract = asked_by(c, &in->message);
+        return s;
+    }
+    s.by = c;
+    s.route = &c->route;
+    s.contract = asked_by(c, &in->message);
+    s.why = "it is for this very domain";
+    return s;
+}
+
 #define MX2                                                                                        \
     "domain=example.org mx=yes exists=yes\n"                                                       \
     "host=mx1.example.org preference=10 has-ip=yes ip=192.0.2.1,2001:db8::1 "
 #define SECOND "\nhost=mx2.example.org preference=20 has-ip=yes ip=192.0.2.2 "
+
+#define BROKEN(breach)                                                                             \
+    "domain=example.org mx=yes exists=yes\nhost=mx1.example.org preference=10 has-ip=yes "         \
+    "ip=192.0.2.1 connected=yes starttls=yes handshake=yes channel=no breach=" breach
 
 static const struct {
     const char *name;
     unsigned route;
     bool requiretls;
     const char *facts; /* NULL: none */
+    unsigned by;
 } rows[] = {
-    { "nothing looked up", R_DEFAULT, 0, NULL },
-    { "opportunistic, before trying", R_DEFAULT, 0, MX2 SECOND },
-    { "encrypt, before trying", R_ENCRYPT, 0, MX2 SECOND },
-    { "name with forward secrecy and TLS 1.3, before trying", R_NAME, 0, MX2 },
-    { "REQUIRETLS", R_DEFAULT, 1, MX2 },
+    { "nothing looked up", R_DEFAULT, 0, NULL, BY_NOBODY },
+    { "opportunistic, before trying", R_DEFAULT, 0, MX2 SECOND, BY_NOBODY },
+    { "encrypt, before trying", R_ENCRYPT, 0, MX2 SECOND, BY_NOBODY },
+    { "name with forward secrecy and TLS 1.3, before trying", R_NAME, 0, MX2, BY_NOBODY },
+    { "REQUIRETLS", R_DEFAULT, 1, MX2, BY_NOBODY },
     { "encrypt: no STARTTLS at the first, the second not reached", R_ENCRYPT, 0,
-      MX2 "connected=yes starttls=no" SECOND "connected=no failure=connection+20timed+20out" },
+      MX2 "connected=yes starttls=no" SECOND "connected=no failure=connection+20timed+20out",
+      BY_NOBODY },
     { "certificates: both hosts fail", R_CHAIN, 0,
       MX2 "connected=yes starttls=yes handshake=yes channel=no" SECOND
-          "connected=yes starttls=yes handshake=yes channel=no" },
-    { "encrypt: the greeting of the first does not come", R_ENCRYPT, 0, MX2 "connected=yes" },
-    { "opportunistic: no STARTTLS", R_DEFAULT, 0, MX2 "connected=yes starttls=no" },
-    { "STARTTLS is offered", R_CHAIN, 0, MX2 "connected=yes starttls=yes" },
+          "connected=yes starttls=yes handshake=yes channel=no",
+      BY_NOBODY },
+    { "encrypt: the greeting of the first does not come", R_ENCRYPT, 0, MX2 "connected=yes",
+      BY_NOBODY },
+    { "opportunistic: no STARTTLS", R_DEFAULT, 0, MX2 "connected=yes starttls=no", BY_NOBODY },
+    { "STARTTLS is offered", R_CHAIN, 0, MX2 "connected=yes starttls=yes", BY_NOBODY },
     { "opportunistic: handshake failed", R_DEFAULT, 0,
-      MX2 "connected=yes starttls=yes handshake=no failure=protocol+20version" },
-    { "encrypt: handshake failed", R_ENCRYPT, 0, MX2 "connected=yes starttls=yes handshake=no" },
+      MX2 "connected=yes starttls=yes handshake=no failure=protocol+20version", BY_NOBODY },
+    { "encrypt: handshake failed", R_ENCRYPT, 0, MX2 "connected=yes starttls=yes handshake=no",
+      BY_NOBODY },
     { "name: channel broken", R_NAME, 0,
       MX2 "connected=yes starttls=yes handshake=yes channel=no "
-          "failure=the+20certificate+20does+20not+20name+20the+20host" },
+          "failure=the+20certificate+20does+20not+20name+20the+20host",
+      BY_NOBODY },
     { "address cannot be told", R_DEFAULT, 0,
-      "domain=example.org mx=yes exists=yes\nhost=mx.example.org preference=5" },
+      "domain=example.org mx=yes exists=yes\nhost=mx.example.org preference=5", BY_NOBODY },
     { "no address, and we are a backup", R_DEFAULT, 0,
       MX2 "\nhost=mx.us.example preference=20 us=yes has-ip=yes ip=198.51.100.1"
-          "\nhost=mx3.example.org preference=30 has-ip=yes ip=192.0.2.3" },
+          "\nhost=mx3.example.org preference=30 has-ip=yes ip=192.0.2.3",
+      BY_NOBODY },
     { "loop", R_DEFAULT, 0,
       "domain=example.org mx=yes exists=yes\n"
-      "host=mx.us.example preference=5 us=yes has-ip=yes ip=198.51.100.1" },
+      "host=mx.us.example preference=5 us=yes has-ip=yes ip=198.51.100.1",
+      BY_NOBODY },
     { "no address at all", R_DEFAULT, 0,
-      "domain=example.org mx=yes exists=yes\nhost=mx.example.org preference=5 has-ip=no" },
+      "domain=example.org mx=yes exists=yes\nhost=mx.example.org preference=5 has-ip=no",
+      BY_NOBODY },
     { "implicit MX", R_DEFAULT, 0,
       "domain=example.org mx=no exists=yes\n"
-      "host=example.org preference=0 has-ip=yes ip=192.0.2.7" },
-    { "null MX", R_DEFAULT, 0, "domain=example.org mx=yes null-mx=yes exists=yes" },
-    { "no such domain", R_DEFAULT, 0, "domain=example.org mx=no exists=no" },
-    { "DNS fails", R_DEFAULT, 0, "domain=example.org failure=SERVFAIL+20from+20127.0.0.1" },
+      "host=example.org preference=0 has-ip=yes ip=192.0.2.7",
+      BY_NOBODY },
+    { "null MX", R_DEFAULT, 0, "domain=example.org mx=yes null-mx=yes exists=yes", BY_NOBODY },
+    { "no such domain", R_DEFAULT, 0, "domain=example.org mx=no exists=no", BY_NOBODY },
+    { "DNS fails", R_DEFAULT, 0, "domain=example.org failure=SERVFAIL+20from+20127.0.0.1",
+      BY_NOBODY },
     { "smart host", R_SMART, 0,
-      "domain=example.org configured=yes\nhost=smart.example.net has-ip=yes ip=203.0.113.5" },
-    { "unix socket", R_SOCKET, 0, "domain=ours.example configured=yes\nhost=/run/lmtp path=yes" },
-    { "Maildir", R_MAILDIR, 0, NULL },
+      "domain=example.org configured=yes\nhost=smart.example.net has-ip=yes ip=203.0.113.5",
+      BY_NOBODY },
+    { "unix socket", R_SOCKET, 0, "domain=ours.example configured=yes\nhost=/run/lmtp path=yes",
+      BY_NOBODY },
+    { "Maildir", R_MAILDIR, 0, NULL, BY_NOBODY },
     { "words of others are cleaned (T-15)", R_DEFAULT, 0,
       "domain=evil+0D+0A+1B[2J mx=yes exists=yes\n"
-      "host=mx+0Averdict preference=1 has-ip=yes ip=192.0.2.9 connected=no failure=x+0Ay+00z" },
+      "host=mx+0Averdict preference=1 has-ip=yes ip=192.0.2.9 connected=no failure=x+0Ay+00z",
+      BY_NOBODY },
+    { "connector: names, before trying", R_DEFAULT, 0, MX2, BY_DOMAIN },
+    { "connector: another name", R_DEFAULT, 0, BROKEN("name"), BY_DOMAIN },
+    { "connector: expired", R_DEFAULT, 0, BROKEN("expired"), BY_DOMAIN },
+    { "connector: no root", R_DEFAULT, 0, BROKEN("chain"), BY_DOMAIN },
+    { "connector: one weakening holds, one is void", R_DEFAULT, 0, BROKEN("name"), BY_WEAKENED },
+    { "connector: plaintext is allowed for a while", R_DEFAULT, 0, MX2, BY_PLAINTEXT },
+    { "connector: plaintext is allowed, and the message has REQUIRETLS", R_DEFAULT, 1,
+      MX2 "connected=yes starttls=no", BY_PLAINTEXT },
+    { "connector: no STARTTLS", R_DEFAULT, 0, MX2 "connected=yes starttls=no", BY_DOMAIN },
+    { "connector in test mode", R_DEFAULT, 0, MX2, BY_TEST },
 };
 
 static void explain_row(size_t i, struct buf *out)
@@ -117,6 +211,13 @@ static void explain_row(size_t i, struct buf *out)
         CHECK(e == ERR_OK);
         in.facts = &f;
     }
+    struct selection chosen;
+    if (rows[i].by != BY_NOBODY) {
+        chosen = selection_of(rows[i].by, &in);
+        in.selection = &chosen;
+        in.route = chosen.route;
+        in.now_ms = DAYS(NOW_DAY);
+    }
     buf_putf(out, "=== %s\n", rows[i].name);
     explain_print(&in, out);
     arena_done(&a);
@@ -131,6 +232,33 @@ TEST(explain_is_golden)
         explain_row(i, &out);
     }
     golden_check("test/grid/explain.ref", buf_span(&out));
+    buf_done(&out);
+}
+
+static bool says(struct span text, const char *words)
+{
+    struct span w = span_z(words);
+    for (; text.n >= w.n; text = span_tail(text, 1)) {
+        if (span_starts(text, w))
+            return true;
+    }
+    return false;
+}
+
+/* Plaintext is told to be weak, and a forced channel how far it protects. */
+TEST(explain_r15_r26_says_how_far_it_protects)
+{
+    struct buf out;
+    buf_init(&out, EXPLAIN_TEXT_MAX);
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        buf_clear(&out);
+        explain_row(i, &out);
+        struct span text = buf_span(&out);
+        bool clear = says(text, "contract  tls=try") && !says(text, "asked-by=local");
+        bool forced = says(text, "who answers for it") && !says(text, "contract  tls=try");
+        CHECK(clear == says(text, "mail goes in clear (not recommended)"));
+        CHECK(forced == says(text, "up to the next server, not beyond"));
+    }
     buf_done(&out);
 }
 
@@ -150,11 +278,38 @@ TEST(explain_largest_fits)
         for (unsigned k = 0; k < FACTS_IPS_MAX; k++)
             f.host[i].ip[k] = (struct ip){ IP_V6, 25, { 0x20, 1, 2, 3, 4, 5, 6, 7 } };
     }
-    struct route r = routes[R_NAME];
-    r.pattern = r.file = words;
+    static struct span many[20];
+    struct name_set set = { .id = 1, .n = COUNTOF(many), .name = many };
+    for (unsigned i = 0; i < COUNTOF(many); i++)
+        many[i] = words;
+    struct out_connector c = { .c = { .id = words, .owner = words },
+                               .route = { .contract = NAMED, .file = words } };
+    for (unsigned k = 0; k < WEAKEN_COUNT_; k++)
+        c.c.weakening[k] = (struct weakening){ words, words, INT64_MAX };
+    c.route.contract.names[0] = &set;
+    struct selection s = { .by = &c,
+                           .route = &c.route,
+                           .contract = out_connector_contract(&c, INT64_MAX),
+                           .test = &c,
+                           .test_contract = out_connector_contract(&c, 0),
+                           .why = "it is for this very domain" };
+    struct explain_input in = { .from = words,
+                                .to = words,
+                                .route = &c.route,
+                                .facts = &f,
+                                .message = { .requiretls = true },
+                                .selection = &s };
     struct buf out;
     buf_init(&out, EXPLAIN_TEXT_MAX);
-    explain_print(&(struct explain_input){ words, words, &r, &f, { .requiretls = true } }, &out);
+    explain_print(&in, &out);
+    CHECK(out.n < EXPLAIN_TEXT_MAX * 3 / 4);
+    buf_clear(&out);
+
+    struct route r = routes[R_NAME];
+    r.pattern = r.file = words;
+    in.route = &r;
+    in.selection = NULL;
+    explain_print(&in, &out);
     CHECK(out.n < EXPLAIN_TEXT_MAX / 2);
     buf_done(&out);
 }

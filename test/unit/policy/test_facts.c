@@ -83,6 +83,7 @@ static void random_host(struct rng *rng, struct arena *a, struct host_facts *h)
         .has_ip = random_tri(rng),
         .mx_security = (enum security)rng_below(rng, 4),
         .ip_security = (enum security)rng_below(rng, 4),
+        .breach = (enum breach)rng_below(rng, BREACH_COUNT_),
         .is_us = rng_chance(rng, 1, 2),
         .is_path = rng_chance(rng, 1, 2),
         .connected = random_tri(rng),
@@ -189,7 +190,7 @@ TEST(facts_text)
             "failure= expires=1700000300000\n"
             "host=mx.example.org preference=10 ip=192.0.2.1,[2001::1]:25 has-ip=yes "
             "mx-security=secure ip-security=insecure us=no path=no connected=no starttls=unknown "
-            "handshake=unknown channel=unknown failure=connection+20refused\n");
+            "handshake=unknown channel=unknown breach=none failure=connection+20refused\n");
     buf_done(&text);
 }
 

@@ -90,7 +90,7 @@ TEST(route_table_refuses_twice)
 
 static void check_key(const struct route *r, const char *domain, const char *want)
 {
-    struct contract c = { TLS_NEED_TRY, false, 12, RULE_DEFAULT };
+    struct contract c = { .need = TLS_NEED_TRY, .floor = 12, .rules = RULE_DEFAULT };
     struct buf out;
     buf_init(&out, DEST_KEY_MAX);
     route_key(r, span_z(domain), &c, &out);

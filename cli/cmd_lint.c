@@ -1,0 +1,67 @@
+/* postern lint: what in a configuration that loads is weaker, or other, than it was meant. */
+#include "cli/cli.h"
+
+#include "cli/lint_text.h"
+#include "gate/config.h"
+
+struct top {
+    struct span file;
+    struct ctl *out;
+};
+
+static void note_top(void *arg, const char *text)
+{
+    struct top *t = arg;
+    lint_put_top(t->file, text, t->out);
+}
+
+void lint_config(const struct config *config, int64_t now_ms, struct ctl *ret)
+{
+    struct lint lint;
+    struct top top = { config->file, ret };
+    ctl_set(ret, "file", config->file);
+    ctl_array(ret, "findings");
+    config_warnings_top(config, note_top, &top);
+    config_lint(config, now_ms, &lint);
+    lint_put(&lint, ret);
+    lint_done(&lint);
+    ctl_set_bool(ret, "ok", ctl_get_num(ret, "errors") + ctl_get_num(ret, "warnings") == 0);
+}
+
+/* Notes are no offence. */
+static enum cli_exit code_of(const struct ctl *all)
+{
+    if (ctl_get_num(all, "errors") > 0)
+        return CLI_LINT_ERRORS;
+    return ctl_get_num(all, "warnings") > 0 ? CLI_FAILED : CLI_OK;
+}
+
+static enum cli_exit show(const struct cli *c, const struct ctl *all)
+{
+    struct buf text;
+    if (c->args->json)
+        return cli_json(all, code_of(all));
+    buf_init(&text, OUT_BYTES_MAX);
+    lint_text(all, &text);
+    enum cli_exit code = cli_print(&text, code_of(all));
+    buf_done(&text);
+    return code;
+}
+
+enum cli_exit cmd_lint(const struct cli *c)
+{
+    struct config *config;
+    struct why why = { "" };
+    if (c->args->n_word > 0)
+        return cli_usage("lint takes no words: say which file with --config FILE");
+    if (cli_load(cli_config(c), &config, &why) != ERR_OK) {
+        out_complain("%s", why.text);
+        return CLI_CONFIG;
+    }
+    struct ctl *all = ctl_new();
+    lint_config(config, c->now_ms, all);
+    config_unref(config);
+    enum cli_exit code = show(c, all);
+    ctl_free(all);
+    return code;
+}

@@ -1,0 +1,482 @@
+/* Which connector, and what it then asks for. */
+#include "policy/select.h"
+#include "base/why.h"
+#include "test/test.h"
+
+enum { UNTIL_MS = 1000000, OUT_MAX = 8, SETS = 2 };
+
+static const struct hash_key hash_key = { { 7, 9 } };
+static struct span lab_names[] = { { "*.lab.example", 13 } };
+static const struct name_set lab_set = { .id = 1, .n = 1, .name = lab_names };
+static struct span hospital_domains[] = { { "hospital.example", 16 },
+                                          { "*.hospital.example", 18 } };
+static struct span clinic_domains[] = { { "clinic.example", 14 } };
+
+/* Two organisations; the hospital's connectors are the test's. */
+struct world {
+    struct org org[2];
+    struct out_connector out[OUT_MAX];
+    struct span pattern[OUT_MAX];
+    struct out_connector clinic;
+    struct org_table *table;
+    struct route_table routes;
+    struct route route;
+};
+
+/* "name mode what": what is a pattern, or accepted, everything, header. */
+static void connector_read(struct world *w, const char *text)
+{
+    struct span s = span_z(text), id = span_cut(&s, ' '), mode = span_cut(&s, ' ');
+    struct out_connector *c = &w->out[w->org[0].n_out];
+    ASSERT(w->org[0].n_out < OUT_MAX);
+    *c = (struct out_connector){
+        .c = { .id = id, .name = id, .org = &w->org[0], .mode = CONNECTOR_OFF },
+        .route = { .kind = ROUTE_MX, .contract = { .need = TLS_NEED_ENCRYPT, .floor = 12 } },
+    };
+    c->c.mode = span_eq(mode, SPAN("test"))  ? CONNECTOR_TEST
+                : span_eq(mode, SPAN("off")) ? CONNECTOR_OFF
+                                             : CONNECTOR_ENFORCE;
+    c->c.kind = CONNECTOR_ON_PREMISES;
+    if (span_eq(s, SPAN("accepted"))) {
+        c->accepted = true;
+    } else if (span_eq(s, SPAN("everything"))) {
+        c->everything = true;
+    } else if (span_eq(s, SPAN("header"))) {
+        c->rule_header = SPAN("X-Route-Via");
+        c->rule_value = SPAN("secure");
+    } else {
+        w->pattern[w->org[0].n_out] = s;
+        c->recipient = &w->pattern[w->org[0].n_out];
+        c->n_recipient = 1;
+    }
+    w->org[0].n_out++;
+}
+
+static void world_start(struct world *w)
+{
+    *w = (struct world){
+        .route = { .kind = ROUTE_SMTP,
+                   .pattern = SPAN("routed.example"),
+                   .contract = { .need = TLS_NEED_CHAIN, .floor = 12, .rules = RULE_ROUTE } }
+    };
+    w->org[0] = (struct org){ .name = SPAN("hospital"),
+                              .domain = hospital_domains,
+                              .n_domain = COUNTOF(hospital_domains),
+                              .out = w->out };
+    w->org[1] = (struct org){ .name = SPAN("clinic"),
+                              .domain = clinic_domains,
+                              .n_domain = COUNTOF(clinic_domains),
+                              .out = &w->clinic,
+                              .n_out = 1 };
+    w->clinic = (struct out_connector){
+        .c = { .id = SPAN("clinic/out"), .org = &w->org[1], .mode = CONNECTOR_ENFORCE },
+        .rule_header = SPAN("X-Route-Via"),
+        .route = { .kind = ROUTE_MX, .contract = { .floor = 12 } },
+    };
+}
+
+static void world_end(struct world *w)
+{
+    org_table_free(w->table);
+    route_table_done(&w->routes);
+}
+
+/* The connectors are there: builds the tables. */
+static void world_built(struct world *w)
+{
+    const struct route *twice;
+    struct org_conflict conflict;
+    struct buf witness;
+    buf_init(&witness, 4096);
+    CHECK(route_table_init(&w->routes, &w->route, 1, &hash_key, &twice) == ERR_OK);
+    enum err e = org_table_new(w->org, 2, &hash_key, &w->table, &conflict, &witness);
+    CHECK_SPAN(buf_span(&witness), SPAN_NONE);
+    CHECK(e == ERR_OK);
+    buf_done(&witness);
+}
+
+static void world_of(struct world *w, const char *const *connectors)
+{
+    world_start(w);
+    for (unsigned i = 0; i < OUT_MAX && connectors[i]; i++)
+        connector_read(w, connectors[i]);
+    world_built(w);
+}
+
+static struct outbound_message message(const char *org, const char *to, const char *rule)
+{
+    return (struct outbound_message){ .org = span_z(org),
+                                      .to_domain = span_z(to),
+                                      .rule = span_z(rule) };
+}
+
+static struct span by_id(const struct out_connector *c)
+{
+    return c ? c->c.id : SPAN("-");
+}
+
+/* --- precedence */
+
+static const char *const all_kinds[OUT_MAX + 1] = {
+    "hospital/any enforce *",
+    "hospital/own enforce accepted",
+    "hospital/wide enforce *.example",
+    "hospital/wider enforce *.lab.example",
+    "hospital/exact enforce mx.lab.example",
+    "hospital/rule enforce header",
+};
+
+TEST(select_precedence)
+{
+    static const struct {
+        const char *name, *org, *to, *rule, *by;
+    } rows[] = {
+        { "exact", "hospital", "mx.lab.example", "", "hospital/exact" },
+        { "longest wildcard", "hospital", "a.b.lab.example", "", "hospital/wider" },
+        { "shorter wildcard", "hospital", "lab.example", "", "hospital/wide" },
+        { "any", "hospital", "else.where", "", "hospital/any" },
+        { "address literal", "hospital", "[192.0.2.1]", "", "hospital/any" },
+        { "a header before all", "hospital", "mx.lab.example", "hospital/rule", "hospital/rule" },
+        { "a header that names what has no rule", "hospital", "else.where", "hospital/exact",
+          "hospital/any" },
+        { "another organisation's rule is nothing", "hospital", "else.where", "clinic/out",
+          "hospital/any" },
+        { "own recipients: a wildcard is closer than accepted", "", "hospital.example", "",
+          "hospital/wide" },
+        { "nobody's mail", "", "else.where", "", "-" },
+        { "an organisation that is gone", "bankrupt", "else.where", "", "-" },
+        { "accepted is for accepted ones", "hospital", "org", "", "hospital/any" },
+        { "the sender's connectors do not count for another's recipient (R26)", "hospital",
+          "clinic.example", "", "-" },
+    };
+    struct world w;
+    world_of(&w, all_kinds);
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        test_case(rows[i].name);
+        struct outbound_message m = message(rows[i].org, rows[i].to, rows[i].rule);
+        struct selection s = select_out(w.table, &w.routes, &m);
+        CHECK_Z(by_id(s.by), rows[i].by);
+        CHECK(s.route && s.why && !s.test);
+        CHECK((s.by != NULL) == (s.contract.need == TLS_NEED_ENCRYPT));
+        CHECK((s.by != NULL) == (s.contract.rules == RULE_CONNECTOR));
+        CHECK(!s.by || s.route == &s.by->route);
+    }
+    world_end(&w);
+}
+
+TEST(select_accepted_before_any)
+{
+    static const char *const connectors[OUT_MAX] = { "hospital/any enforce *",
+                                                     "hospital/own enforce accepted" };
+    struct world w;
+    world_of(&w, connectors);
+    struct outbound_message m = message("", "hospital.example", "");
+    CHECK_Z(by_id(select_out(w.table, &w.routes, &m).by), "hospital/own");
+    m = message("hospital", "a.b.hospital.example", "");
+    CHECK_Z(by_id(select_out(w.table, &w.routes, &m).by), "hospital/own");
+    m = message("hospital", "clinic.example", "");
+    CHECK_Z(by_id(select_out(w.table, &w.routes, &m).by), "-");
+    world_end(&w);
+}
+
+TEST(select_everything_and_no_loop)
+{
+    static const char *const connectors[OUT_MAX] = { "hospital/all enforce everything",
+                                                     "hospital/lab enforce lab.example",
+                                                     "hospital/rule enforce header" };
+    struct world w;
+    world_of(&w, connectors);
+    struct outbound_message m = message("hospital", "lab.example", "");
+    CHECK_Z(by_id(select_out(w.table, &w.routes, &m).by), "hospital/all");
+    m.rule = SPAN("hospital/rule");
+    CHECK_Z(by_id(select_out(w.table, &w.routes, &m).by), "hospital/rule");
+    m.rule = SPAN_NONE;
+    m.from_on_premises = true; /* centralised mail is not sent back to where it came from */
+    CHECK_Z(by_id(select_out(w.table, &w.routes, &m).by), "hospital/lab");
+    m.to_domain = SPAN("else.where");
+    CHECK_Z(by_id(select_out(w.table, &w.routes, &m).by), "-");
+    /* what strangers send to the organisation is not what it sends */
+    m = message("", "hospital.example", "");
+    CHECK_Z(by_id(select_out(w.table, &w.routes, &m).by), "-");
+    m = message("clinic", "hospital.example", "");
+    CHECK_Z(by_id(select_out(w.table, &w.routes, &m).by), "-");
+    m = message("hospital", "hospital.example", "");
+    CHECK_Z(by_id(select_out(w.table, &w.routes, &m).by), "hospital/all");
+    world_end(&w);
+}
+
+TEST(select_header_connector_with_recipients)
+{
+    static const char *const connectors[OUT_MAX] = { "hospital/rule enforce header" };
+    struct span lab = SPAN("lab.example");
+    struct world w;
+    world_start(&w);
+    connector_read(&w, connectors[0]);
+    w.out[0].recipient = &lab;
+    w.out[0].n_recipient = 1;
+    world_built(&w);
+    struct outbound_message m = message("hospital", "lab.example", "hospital/rule");
+    CHECK_Z(by_id(select_out(w.table, &w.routes, &m).by), "hospital/rule");
+    m.to_domain = SPAN("else.where");
+    CHECK_Z(by_id(select_out(w.table, &w.routes, &m).by), "-");
+    m = message("hospital", "lab.example", "");
+    CHECK_Z(by_id(select_out(w.table, &w.routes, &m).by), "-");
+    world_end(&w);
+}
+
+TEST(select_routes_without_connectors)
+{
+    static const char *const connectors[OUT_MAX] = { "hospital/off off *" };
+    struct world w;
+    world_of(&w, connectors);
+    struct outbound_message m = message("hospital", "routed.example", "");
+    struct selection s = select_out(w.table, &w.routes, &m);
+    CHECK(!s.by && s.route == &w.route && s.contract.need == TLS_NEED_CHAIN);
+    CHECK_NUM(s.contract.rules, RULE_ROUTE);
+    m.to_domain = SPAN("else.where");
+    s = select_out(w.table, &w.routes, &m);
+    CHECK(!s.by && s.route == &w.routes.mx_default && s.contract.rules == RULE_DEFAULT);
+    world_end(&w);
+}
+
+/* --- modes */
+
+TEST(select_test_mode_is_told_beside)
+{
+    static const char *const connectors[OUT_MAX] = { "hospital/any enforce *",
+                                                     "hospital/lab test lab.example",
+                                                     "hospital/weak test *.example" };
+    struct world w;
+    world_of(&w, connectors);
+    w.out[1].route.contract.need = TLS_NEED_NAME;
+    struct outbound_message m = message("hospital", "lab.example", "");
+    m.message.requiretls = true;
+    struct selection s = select_out(w.table, &w.routes, &m);
+    CHECK_Z(by_id(s.by), "hospital/any");
+    CHECK_NUM(s.contract.need, TLS_NEED_ENCRYPT);
+    CHECK_Z(by_id(s.test), "hospital/lab");
+    CHECK_NUM(s.test_contract.need, TLS_NEED_NAME);
+    CHECK_NUM(s.test_contract.rules, RULE_CONNECTOR | RULE_REQUIRETLS);
+    m.to_domain = SPAN("else.where"); /* none in test mode is closer than the enforced one */
+    s = select_out(w.table, &w.routes, &m);
+    CHECK(s.by && !s.test);
+    m = message("clinic", "lab.example", "");
+    s = select_out(w.table, &w.routes, &m);
+    CHECK(!s.by && !s.test);
+    world_end(&w);
+}
+
+/* --- what a connector asks */
+
+static void check_contract(const struct out_connector *c, int64_t now_ms, const char *want)
+{
+    struct buf out;
+    struct contract k = out_connector_contract(c, now_ms);
+    buf_init(&out, CONTRACT_TEXT_MAX);
+    contract_print(&k, &out);
+    CHECK_Z(buf_span(&out), want);
+    buf_done(&out);
+}
+
+static void weaken(struct out_connector *c, enum weakening_kind k)
+{
+    c->c.weakening[k] = (struct weakening){ SPAN("it"), SPAN("old server"), UNTIL_MS };
+}
+
+static const struct out_connector domain_connector = {
+    .c = { .id = { "hospital/lab", 12 }, .mode = CONNECTOR_ENFORCE },
+    .route = { .kind = ROUTE_MX,
+               .contract = { .need = TLS_NEED_NAME,
+                             .floor = 13,
+                             .names = { &lab_set },
+                             .n_names = 1,
+                             .identity = 4 } },
+};
+
+TEST(select_weakenings_lower_and_end)
+{
+    const char *whole =
+        "tls=name floor=1.3 fs=no names=*.lab.example identity=4 asked-by=connector";
+    static const struct {
+        const char *name;
+        bool plaintext, expired, wrong_name;
+        const char *text;
+    } rows[] = {
+        { "plaintext", 1, 0, 0,
+          "tls=try floor=1.3 fs=no names=*.lab.example identity=4 asked-by=connector,weakened" },
+        { "expired", 0, 1, 0,
+          "tls=name floor=1.3 fs=no expired=allowed names=*.lab.example identity=4 "
+          "asked-by=connector,weakened" },
+        { "name", 0, 0, 1, "tls=chain floor=1.3 fs=no identity=4 asked-by=connector,weakened" },
+        { "expired and name", 0, 1, 1,
+          "tls=chain floor=1.3 fs=no expired=allowed identity=4 asked-by=connector,weakened" },
+        { "all", 1, 1, 1, "tls=try floor=1.3 fs=no identity=4 asked-by=connector,weakened" },
+    };
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        test_case(rows[i].name);
+        struct out_connector c = domain_connector;
+        if (rows[i].plaintext)
+            weaken(&c, WEAKEN_PLAINTEXT);
+        if (rows[i].expired)
+            weaken(&c, WEAKEN_EXPIRED);
+        if (rows[i].wrong_name)
+            weaken(&c, WEAKEN_NAME);
+        check_contract(&c, UNTIL_MS - 1, rows[i].text);
+        check_contract(&c, UNTIL_MS, whole);
+        check_contract(&c, INT64_MAX, whole);
+    }
+    test_case("nothing to weaken");
+    struct out_connector c = domain_connector;
+    c.route.contract = contract_none();
+    weaken(&c, WEAKEN_PLAINTEXT);
+    weaken(&c, WEAKEN_EXPIRED);
+    weaken(&c, WEAKEN_NAME);
+    check_contract(&c, 0, "tls=try floor=1.2 fs=no asked-by=connector");
+}
+
+/* A weakening is about what the connector asks, not about what others ask. */
+TEST(select_t42_requiretls_is_not_weakened)
+{
+    static const char *const connectors[OUT_MAX] = { "hospital/lab enforce lab.example" };
+    struct world w;
+    world_of(&w, connectors);
+    weaken(&w.out[0], WEAKEN_PLAINTEXT);
+    struct outbound_message m = message("hospital", "lab.example", "");
+    struct contract plain = select_out(w.table, &w.routes, &m).contract;
+    m.message.tls_required_no = true;
+    struct contract lax = select_out(w.table, &w.routes, &m).contract;
+    m.message.requiretls = true;
+    struct contract strict = select_out(w.table, &w.routes, &m).contract;
+    char a[CONTRACT_DIGEST_MAX], b[CONTRACT_DIGEST_MAX], c[CONTRACT_DIGEST_MAX];
+    CHECK_Z(span_z(contract_digest(&plain, a)), "try.12.fs0");
+    CHECK_Z(span_z(contract_digest(&lax, b)), "try.12.fs0");
+    CHECK_Z(span_z(contract_digest(&strict, c)), "encrypt.12.fs0");
+    world_end(&w);
+}
+
+/* T-26: what is sent by a connector with an identity shares nothing with anybody else. */
+TEST(select_t26_identity_stays_with_its_connector)
+{
+    static const char *const connectors[OUT_MAX] = { "hospital/lab enforce lab.example",
+                                                     "hospital/any enforce *" };
+    struct world w;
+    world_of(&w, connectors);
+    w.out[0].route.contract.identity = 3;
+    char a[DEST_KEY_MAX], b[DEST_KEY_MAX];
+    struct outbound_message m = message("hospital", "lab.example", "");
+    struct contract with = select_out(w.table, &w.routes, &m).contract;
+    m.to_domain = SPAN("else.where");
+    struct contract without = select_out(w.table, &w.routes, &m).contract;
+    CHECK_NUM(with.identity, 3);
+    CHECK_NUM(without.identity, 0);
+    CHECK_Z(span_z(contract_digest(&with, a)), "encrypt.12.fs0.i3");
+    CHECK_Z(span_z(contract_digest(&without, b)), "encrypt.12.fs0");
+    world_end(&w);
+}
+
+/* --- in words */
+
+static void check_words(const struct world *w, const struct outbound_message *m, const char *want)
+{
+    struct buf out;
+    buf_init(&out, SELECT_TEXT_MAX);
+    select_explain(w->table, &w->routes, m, &out);
+    CHECK_Z(buf_span(&out), want);
+    buf_done(&out);
+}
+
+TEST(select_explains_each_candidate)
+{
+    static const char *const connectors[OUT_MAX] = { "hospital/any enforce *",
+                                                     "hospital/all enforce everything",
+                                                     "hospital/lab enforce lab.example",
+                                                     "hospital/new test a.lab.example",
+                                                     "hospital/rule enforce header",
+                                                     "hospital/old off *.example",
+                                                     "hospital/bank enforce bank.example" };
+    struct world w;
+    world_of(&w, connectors);
+    struct outbound_message m = message("hospital", "a.lab.example", "");
+    m.from_on_premises = true;
+    check_words(
+        &w, &m,
+        "  candidates of organisation hospital, which sends it\n"
+        "            hospital/any, on-premises, enforce: taken (it is for all domains)\n"
+        "            hospital/all, on-premises, enforce: not taken (the mail came from the "
+        "organisation's own servers)\n"
+        "            hospital/lab, on-premises, enforce: not taken (it is for other recipients)\n"
+        "            hospital/new, on-premises, test: would be taken (it is for this very domain)\n"
+        "            hospital/rule, on-premises, enforce: not taken (no header of the message "
+        "names "
+        "it)\n"
+        "            hospital/old, on-premises, off: not taken (it is off)\n"
+        "            hospital/bank, on-premises, enforce: not taken (it is for other "
+        "recipients)\n");
+    m.to_domain = SPAN("lab.example");
+    m.rule = SPAN("hospital/rule");
+    m.from_on_premises = false;
+    check_words(
+        &w, &m,
+        "  candidates of organisation hospital, which sends it\n"
+        "            hospital/any, on-premises, enforce: not taken (another one is closer)\n"
+        "            hospital/all, on-premises, enforce: not taken (another one is closer)\n"
+        "            hospital/lab, on-premises, enforce: not taken (another one is closer)\n"
+        "            hospital/new, on-premises, test: not taken (it is for other recipients)\n"
+        "            hospital/rule, on-premises, enforce: taken (a header of the message names "
+        "it)\n"
+        "            hospital/old, on-premises, off: not taken (it is off)\n"
+        "            hospital/bank, on-premises, enforce: not taken (it is for other "
+        "recipients)\n");
+    m = message("", "clinic.example", "");
+    check_words(&w, &m,
+                "  candidates of organisation clinic, whose domain it is\n"
+                "            clinic/out, partner, enforce: not taken (no header of the message "
+                "names it)\n"
+                "            no connector and no route is for the recipient\n");
+    m = message("", "else.where", "");
+    check_words(&w, &m, "  candidates none: no organisation here sends it or accepts it\n");
+    m = message("", "hospital.example", "");
+    struct buf out;
+    buf_init(&out, SELECT_TEXT_MAX);
+    select_explain(w.table, &w.routes, &m, &out);
+    CHECK(out.n > 0);
+    buf_done(&out);
+    world_end(&w);
+}
+
+TEST(select_explain_t15_largest_fits)
+{
+    enum { MANY = 200 };
+    static struct out_connector many[MANY];
+    static struct span patterns[MANY];
+    static char names[MANY][300], id[5000];
+    struct world w;
+    memset(id, '\n', sizeof id);
+    world_start(&w);
+    for (unsigned i = 0; i < MANY; i++) {
+        struct buf b;
+        buf_init(&b, 299);
+        buf_putf(&b, "n%u.example", i);
+        patterns[i] = span_of(memcpy(names[i], buf_z(&b), b.n), b.n);
+        buf_done(&b);
+        many[i] = (struct out_connector){
+            .c = { .id = { id, sizeof id }, .org = &w.org[0], .mode = CONNECTOR_ENFORCE },
+            .recipient = &patterns[i],
+            .n_recipient = 1
+        };
+    }
+    w.org[0].out = many;
+    w.org[0].n_out = MANY;
+    world_built(&w);
+    struct outbound_message m = message("hospital", "n7.example", "");
+    struct buf out;
+    buf_init(&out, SELECT_TEXT_MAX);
+    select_explain(w.table, &w.routes, &m, &out);
+    CHECK(out.n < SELECT_TEXT_MAX / 2);
+    unsigned lines = 0;
+    for (struct span s = buf_span(&out); s.n > 0; lines++)
+        (void)span_cut(&s, '\n');
+    CHECK_NUM(lines, 52);
+    buf_done(&out);
+    world_end(&w);
+}
