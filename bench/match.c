@@ -1,12 +1,15 @@
-/* bench-match: what it costs to find out whose mail a transaction is, by number of connectors:
+/* bench-match: what it costs to find out whose mail a transaction is, and which way out a recipient
+ * has, by number of connectors:
  *
  *     bench-match
  *
  * Ten connectors of one organisation, then 100,000 of 10,000: each has three servers of its own (by
- * name, by key, by address) and seven partners. The clients, senders and recipients change with
- * each call. Prints nanoseconds of CPU a call and bytes a connector. */
+ * name, by key, by address) and seven partners. Then ten and 100,000 outbound connectors of one
+ * organisation, half of them for wildcards. The clients, senders and recipients change with each
+ * call. Prints nanoseconds of CPU a call and bytes a connector. */
 #include "bench/lib/clock.h"
 #include "policy/attribute.h"
+#include "policy/select.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -153,9 +156,93 @@ static void run(unsigned n)
     buf_done(&witness);
 }
 
+/* --- ways out: one organisation */
+
+struct ways {
+    struct org org;
+    struct out_connector *out;
+    struct span *to;    /* patterns */
+    struct span *asked; /* recipients' domains */
+    struct arena arena;
+    struct org_table *table;
+    struct route_table routes;
+};
+
+static PRINTF_LIKE(2, 3) struct span text_in(struct arena *a, const char *fmt, ...)
+{
+    char line[TEXT];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    return arena_span(a, span_of(line, (size_t)n));
+}
+
+static void ways_build(struct ways *w, unsigned n)
+{
+    static const struct hash_key key = { { 13, 14 } };
+    struct org_conflict conflict;
+    const struct route *twice;
+    struct buf witness;
+    buf_init(&witness, 500);
+    w->org = (struct org){ .name = SPAN("firm"), .out = w->out, .n_out = n };
+    for (unsigned i = 0; i < n; i++) {
+        w->to[i] = text_in(&w->arena, "%spartner%u.example", i % 2 ? "*." : "", i);
+        w->asked[i] = text_in(&w->arena, "%spartner%u.example", i % 2 ? "mail.west." : "", i);
+        w->out[i] = (struct out_connector){
+            .c = { .id = w->to[i], .org = &w->org, .mode = CONNECTOR_ENFORCE },
+            .recipient = &w->to[i],
+            .n_recipient = 1,
+            .route = { .kind = ROUTE_MX, .contract = { .need = TLS_NEED_CHAIN, .floor = 12 } },
+        };
+    }
+    enum err e = org_table_new(&w->org, 1, &key, &w->table, &conflict, &witness);
+    ASSERT(e == ERR_OK);
+    e = route_table_init(&w->routes, NULL, 0, &key, &twice);
+    ASSERT(e == ERR_OK);
+    buf_done(&witness);
+}
+
+static void ways_measure(const struct ways *w, unsigned n, bool stranger)
+{
+    unsigned chosen = 0;
+    double start = own_cpu_s();
+    for (unsigned i = 0; i < CALLS; i++) {
+        struct outbound_message m = { .org = w->org.name,
+                                      .to_domain = w->asked[(uint64_t)i * 7919 % n] };
+        if (stranger)
+            m.to_domain = SPAN("mail.stranger.example");
+        chosen += select_out(w->table, &w->routes, &m).by != NULL;
+    }
+    double took = own_cpu_s() - start;
+    (void)printf("  %-26s %5.0f ns a call, %u of %u by a connector\n",
+                 stranger ? "out, to a stranger" : "out, to a partner", took * 1e9 / CALLS, chosen,
+                 CALLS);
+}
+
+static void run_out(unsigned n)
+{
+    struct ways w = { .out = mem_zalloc(n * sizeof *w.out),
+                      .to = mem_zalloc(n * sizeof *w.to),
+                      .asked = mem_zalloc(n * sizeof *w.asked) };
+    arena_init(&w.arena, SIZE_MAX);
+    ways_build(&w, n);
+    (void)printf("%u outbound connectors of one organisation\n", n);
+    ways_measure(&w, n, false);
+    ways_measure(&w, n, true);
+    org_table_free(w.table);
+    route_table_done(&w.routes);
+    arena_done(&w.arena);
+    mem_free(w.asked);
+    mem_free(w.to);
+    mem_free(w.out);
+}
+
 int main(void)
 {
     run(1);
     run(10 * 1000);
+    run_out(CONNECTORS);
+    run_out(100 * 1000);
     return 0;
 }

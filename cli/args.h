@@ -9,11 +9,11 @@
 enum { ARGS_WORDS_MAX = 8 };
 
 struct args {
-    bool json, help, held, all, yes, requiretls, tls_required_no, client_plaintext;
+    bool json, help, held, dry_run, all, yes, requiretls, tls_required_no, client_plaintext;
     struct span output, organisation;
     struct span org, at, client_addr, client_names, client_chain, client_ca;
     struct span config, run, domain, from, to, since, facts;
-    uint64_t limit; /* 0: not given */
+    uint64_t limit, timeout; /* 0: not given */
     struct span word[ARGS_WORDS_MAX];
     unsigned n_word;
 };

@@ -26,7 +26,8 @@ command_fn cmd_status;
 command_fn cmd_queue_list, cmd_queue_show;
 command_fn cmd_queue_retry, cmd_queue_hold, cmd_queue_release, cmd_queue_drop, cmd_queue_reroute;
 command_fn cmd_trace, cmd_explain, cmd_connector_list, cmd_connector_show, cmd_lint;
-command_fn cmd_config_check, cmd_config_limits, cmd_reload;
+command_fn cmd_connector_validate;
+command_fn cmd_config_check, cmd_config_limits, cmd_reload, cmd_apply;
 command_fn cmd_import_exchange, cmd_import_postfix;
 
 /* The configuration's path: -c, or the default. */
@@ -77,6 +78,19 @@ struct explain_by {
 MUST_USE enum err explain_answer(const struct explain_by *by, const struct ctl *request,
                                  struct ctl *ret, struct why *why);
 void explain_text(const struct ctl *answer, struct buf *out);
+/* Tries what an outbound connector demands at every address that it leads to. */
+struct validate_by {
+    struct config *config;
+    struct span id;     /* "organisation/connector" */
+    struct span domain; /* A-labels; for a connector with mx; empty: all that it names */
+    int64_t timeout_ms; /* of each address */
+    int64_t now_ms;     /* wall: which weakenings hold */
+};
+/* ERR_SYNTAX: there is no such connector, or the domain is lacking or too much; others: the DNS
+ * cannot be asked. why. *ret_well: all addresses fulfil the contract, and there are some. */
+MUST_USE enum err validate_connector(const struct validate_by *by, struct ctl *ret, bool *ret_well,
+                                     struct why *why);
+void validate_text(const struct ctl *answer, struct buf *out);
 /* All findings about it. */
 void lint_config(const struct config *config, int64_t now_ms, struct ctl *ret);
 /* The shard of a queue id in text; false: it is none. */

@@ -38,10 +38,13 @@ static const struct command {
     { "connector list", cmd_connector_list, "", "org", "the connectors of all organisations" },
     { "connector show", cmd_connector_show, "ORGANISATION/CONNECTOR", "",
       "all that is written about one" },
+    { "connector validate", cmd_connector_validate, "ORGANISATION/CONNECTOR", "to timeout",
+      "is the channel that it demands to be had? Tries every address, sends no mail" },
     { "lint", cmd_lint, "", "",
       "what in the configuration is weaker than it should be (1: warnings, 2: errors)" },
     { "config check", cmd_config_check, "[FILE]", "", "would this configuration load?" },
     { "config limits", cmd_config_limits, "", "", "every limit, its default and its reason" },
+    { "apply", cmd_apply, "FILE", "dry-run", "what would change if FILE were the configuration" },
     { "reload", cmd_reload, "", "", "take the configuration over, and see that it was" },
     { "import exchange", cmd_import_exchange, "FILE...", "output organisation",
       "connectors of Exchange Online as ours" },
@@ -64,7 +67,7 @@ static void put_all(struct buf *out)
 {
     buf_put(out, SPAN("usage: postern COMMAND [WORDS] [OPTIONS]\n\n"));
     for (size_t i = 0; i < COUNTOF(commands); i++)
-        buf_putf(out, "  %-15s %s\n", commands[i].name, commands[i].help);
+        buf_putf(out, "  %-18s %s\n", commands[i].name, commands[i].help);
     buf_put(out, SPAN("\nEvery command takes:\n"));
     args_help("", out);
     buf_put(out,

@@ -176,6 +176,52 @@ static void index_connector(struct org_table *t, const struct in_connector *c)
         index_partner(t, c);
 }
 
+/* Before the pattern: whose it is, and the connector when a header has to name it. */
+static void way_key(struct org_key *k, char kind, unsigned org, struct span rule)
+{
+    org_key_start(k, kind, org);
+    org_key_add(k, rule);
+    k->p[k->n++] = '\0';
+}
+
+static void way_add(struct org_table *t, const struct org_key *k, const struct out_connector *c)
+{
+    struct span key = span_of(k->p, k->n);
+    struct org_way *first = map_get(&t->way, key);
+    if (first && first->c == c)
+        return;
+    struct org_way *w = ARENA_NEW(&t->arena, struct org_way);
+    *w = (struct org_way){ .c = c, .next = first };
+    map_put(&t->way, key, w);
+}
+
+static void index_way(struct org_table *t, const struct out_connector *c, enum org_way_kind kind)
+{
+    struct org_key k;
+    way_key(&k, ORG_KEY_WAY, org_number(t, c->c.org), c->rule_header.n > 0 ? c->c.id : SPAN_NONE);
+    k.p[k.n++] = (char)kind;
+    way_add(t, &k, c);
+}
+
+static void index_out(struct org_table *t, const struct out_connector *c)
+{
+    struct span rule = c->rule_header.n > 0 ? c->c.id : SPAN_NONE;
+    if (c->c.mode == CONNECTOR_OFF)
+        return;
+    for (unsigned i = 0; i < c->n_recipient; i++) {
+        struct org_key k;
+        way_key(&k, ORG_KEY_TO, org_number(t, c->c.org), rule);
+        org_key_add(&k, c->recipient[i]);
+        way_add(t, &k, c);
+    }
+    if (c->accepted)
+        index_way(t, c, WAY_ACCEPTED);
+    if (c->everything)
+        index_way(t, c, WAY_EVERYTHING);
+    if (c->rule_header.n > 0 && c->n_recipient == 0 && !c->accepted && !c->everything)
+        index_way(t, c, WAY_ANYWHERE);
+}
+
 /* Which prefix lengths occur: a client is looked up once for each. */
 static void index_bits(struct org_table *t)
 {
@@ -208,6 +254,8 @@ static void index_org(struct org_table *t, const struct org *o)
     }
     for (unsigned i = o->n_in; i > 0; i--)
         index_connector(t, &o->in[i - 1]);
+    for (unsigned i = o->n_out; i > 0; i--)
+        index_out(t, &o->out[i - 1]);
 }
 
 enum err org_table_new(const struct org *org, unsigned n, const struct hash_key *key,
@@ -227,6 +275,7 @@ enum err org_table_new(const struct org *org, unsigned n, const struct hash_key 
     map_init(&t->domain, key);
     map_init(&t->name, key);
     map_init(&t->found, key);
+    map_init(&t->way, key);
     for (unsigned i = n; i > 0; i--)
         index_org(t, &org[i - 1]);
     index_bits(t);
@@ -241,6 +290,7 @@ void org_table_free(struct org_table *t)
     map_done(&t->domain);
     map_done(&t->name);
     map_done(&t->found);
+    map_done(&t->way);
     arena_done(&t->arena);
     mem_free(t);
 }
@@ -296,43 +346,126 @@ const struct org_entry *org_entries(const struct org_table *t, const struct org_
     return map_get(&t->found, span_of(k->p, k->n));
 }
 
-void org_senders_start(struct org_senders *w, const struct org_table *t, const struct org *org,
-                       struct span from)
+/* --- patterns above a domain; the key has what stands before them */
+
+static void patterns_start(struct org_patterns *p, struct span domain)
 {
-    if (from.n > 0 && from.p[from.n - 1] == '.')
-        from.n--;
-    bool named = from.n > 0 && from.n <= DOMAIN_BYTES_MAX;
-    w->rest = from;
-    w->at = named ? SENDERS_EXACT : SENDERS_ALL;
-    org_key_start(&w->key, ORG_KEY_SENDER, org_number(t, org));
-    w->n_base = w->key.n;
+    if (domain.n > 0 && domain.p[domain.n - 1] == '.')
+        domain.n--;
+    bool named = domain.n > 0 && domain.n <= DOMAIN_BYTES_MAX;
+    p->rest = domain;
+    p->at = named ? PATTERN_EXACT : PATTERN_ALL;
+    p->n_base = p->key.n;
+}
+
+static bool patterns_has_wildcard(const struct org_patterns *p)
+{
+    return p->at == PATTERN_WILDCARD && span_find(p->rest, '.') < p->rest.n;
 }
 
 /* The next pattern into the key. */
-static void senders_step(struct org_senders *w)
+static void patterns_step(struct org_patterns *p)
 {
-    w->key.n = w->n_base;
-    if (w->at == SENDERS_EXACT) {
-        org_key_add(&w->key, w->rest);
-        w->at = domain_is_literal(w->rest) ? SENDERS_ALL : SENDERS_WILDCARD;
+    p->key.n = p->n_base;
+    if (p->at == PATTERN_EXACT) {
+        org_key_add(&p->key, p->rest);
+        p->at = domain_is_literal(p->rest) ? PATTERN_ALL : PATTERN_WILDCARD;
         return;
     }
-    if (w->at == SENDERS_WILDCARD && span_find(w->rest, '.') < w->rest.n) {
-        span_cut(&w->rest, '.');
-        org_key_add_below(&w->key, w->rest);
+    if (patterns_has_wildcard(p)) {
+        span_cut(&p->rest, '.');
+        org_key_add_below(&p->key, p->rest);
         return;
     }
-    org_key_add(&w->key, SPAN("*"));
-    w->at = SENDERS_END;
+    org_key_add(&p->key, SPAN("*"));
+    p->at = PATTERN_END;
+}
+
+void org_senders_start(struct org_senders *w, const struct org_table *t, const struct org *org,
+                       struct span from)
+{
+    org_key_start(&w->pattern.key, ORG_KEY_SENDER, org_number(t, org));
+    patterns_start(&w->pattern, from);
 }
 
 const struct org_entry *org_senders_next(struct org_senders *w, const struct org_table *t)
 {
-    while (w->at != SENDERS_END) {
-        senders_step(w);
-        const struct org_entry *e = org_entries(t, &w->key);
+    while (w->pattern.at != PATTERN_END) {
+        patterns_step(&w->pattern);
+        const struct org_entry *e = org_entries(t, &w->pattern.key);
         if (e)
             return e;
+    }
+    return NULL;
+}
+
+/* --- ways out */
+
+void org_ways_start(struct org_ways *w, const struct org_table *t, const struct org *org,
+                    struct span rule, struct span to)
+{
+    w->t = t;
+    w->org = org;
+    w->rule = rule;
+    w->at = WAY_EVERYTHING;
+    way_key(&w->pattern.key, ORG_KEY_TO, org_number(t, org), rule);
+    patterns_start(&w->pattern, to);
+}
+
+static const struct org_way *ways_of(const struct org_table *t, const struct org_key *k)
+{
+    return map_get(&t->way, span_of(k->p, k->n));
+}
+
+static const struct org_way *ways_of_kind(const struct org_ways *w, enum org_way_kind kind)
+{
+    struct org_key k;
+    way_key(&k, ORG_KEY_WAY, org_number(w->t, w->org), w->rule);
+    k.p[k.n++] = (char)kind;
+    return ways_of(w->t, &k);
+}
+
+/* The list under the next pattern. */
+static const struct org_way *ways_of_pattern(struct org_ways *w)
+{
+    struct org_patterns *p = &w->pattern;
+    patterns_step(p);
+    if (p->at == PATTERN_END)
+        w->at = WAY_ANYWHERE;
+    else
+        w->at = patterns_has_wildcard(p) ? WAY_WILDCARD : WAY_ACCEPTED;
+    return ways_of(w->t, &p->key);
+}
+
+/* The list at this place of the walk, which goes on behind it. */
+static const struct org_way *ways_step(struct org_ways *w)
+{
+    switch (w->at) {
+    case WAY_EVERYTHING:
+        w->at = w->pattern.at == PATTERN_EXACT ? WAY_EXACT : WAY_ACCEPTED;
+        return ways_of_kind(w, WAY_EVERYTHING);
+    case WAY_ACCEPTED:
+        w->at = WAY_ALL;
+        return ways_of_kind(w, WAY_ACCEPTED);
+    case WAY_ANYWHERE:
+        w->at = WAY_END;
+        return w->rule.n > 0 ? ways_of_kind(w, WAY_ANYWHERE) : NULL;
+    case WAY_EXACT:
+    case WAY_WILDCARD:
+    case WAY_ALL:
+    case WAY_END:
+        break;
+    }
+    return ways_of_pattern(w);
+}
+
+const struct org_way *org_ways_next(struct org_ways *w, enum org_way_kind *ret_kind)
+{
+    while (w->at != WAY_END) {
+        *ret_kind = w->at;
+        const struct org_way *found = ways_step(w);
+        if (found)
+            return found;
     }
     return NULL;
 }

@@ -104,10 +104,10 @@ struct org_conflict {
     struct buf *witness;             /* the message that both would claim */
 };
 
-/* n organisations whose memory outlives the table. ERR_EXISTS: a conflict; ret says which, its
- * witness is written to *witness. What conflicts: an accepted domain of two organisations;
- * on-premises connectors that share a certificate name, pin or address range (equal prefixes)
- * across organisations, or within one for overlapping senders; partner connectors of one
+/* n organisations whose memory outlives the table and changes no more. ERR_EXISTS: a conflict; ret
+ * says which, its witness is written to *witness. What conflicts: an accepted domain of two
+ * organisations; on-premises connectors that share a certificate name, pin or address range (equal
+ * prefixes) across organisations, or within one for overlapping senders; partner connectors of one
  * organisation for one sender pattern with a common identity, or of which one restricts to neither
  * certificate nor addresses (the rest were pointless); outbound connectors of one organisation
  * for one recipient pattern and header; organisations of one name. Connectors that are off do not

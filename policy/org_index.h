@@ -1,5 +1,5 @@
 /* org_index.h - how a connector is found among a hundred thousand: what org.c builds and
- * attribute.c walks. Nobody else includes it.
+ * attribute.c and select.c walk. Nobody else includes it.
  *
  * Keys of one map begin with a letter and, where the key is one organisation's, its number:
  *
@@ -9,9 +9,13 @@
  *   ORG_KEY_ANCHOR    a CA that identifies without a name          on-premises
  *   ORG_KEY_NETWORK   family, prefix length, masked address        on-premises
  *   ORG_KEY_SENDER    a pattern of MAIL FROM                       partner, one organisation
+ *   ORG_KEY_TO        a pattern of recipients                      outbound, one organisation
+ *   ORG_KEY_WAY       a kind of mail that is no pattern            outbound, one organisation
  *
- * A key leads to the connectors in the order of the configuration. Those that are off are in no
- * list. All under one on-premises key are of one organisation: else they conflict.
+ * Those of outbound connectors hold the connector's own id besides when it has a header rule: mail
+ * that names none never meets it. A key leads to the connectors in the order of the configuration.
+ * Those that are off are in no list. All under one on-premises key are of one organisation: else
+ * they conflict.
  */
 #ifndef POLICY_ORG_INDEX_H
 #define POLICY_ORG_INDEX_H
@@ -25,6 +29,8 @@ enum {
     ORG_KEY_ANCHOR = 'a',
     ORG_KEY_NETWORK = 'i',
     ORG_KEY_SENDER = 's',
+    ORG_KEY_TO = 't',
+    ORG_KEY_WAY = 'w',
 };
 enum { ORG_KEY_MAX = 1024, ORG_KEY_PART_MAX = 258, ORG_BITS_MAX = 128, ORG_FAMILIES = 2 };
 
@@ -55,6 +61,10 @@ struct org_entry {
     const struct in_connector *c;
     const struct org_entry *next;
 };
+struct org_way {
+    const struct out_connector *c;
+    const struct org_way *next;
+};
 
 struct org_table {
     const struct org *org;
@@ -62,6 +72,7 @@ struct org_table {
     struct map domain; /* accepted domain -> struct org */
     struct map name;   /* name of an organisation -> struct org */
     struct map found;  /* key -> struct org_entry */
+    struct map way;    /* key -> struct org_way */
     struct arena arena;
     unsigned n_bits[ORG_FAMILIES]; /* prefix lengths that occur, the longest first */
     uint8_t bits[ORG_FAMILIES][ORG_BITS_MAX + 1];
@@ -73,18 +84,48 @@ unsigned org_number(const struct org_table *t, const struct org *org);
 /* 0: IPv4, 1: IPv6; ORG_FAMILIES: neither. */
 unsigned org_family(const struct ip *ip);
 
-/* The partner connectors of an organisation for a sender, one list after the other: its domain,
- * the wildcards above it from the longest on, "*". Without a domain: "*". */
-struct org_senders {
+/* Patterns that a domain is under: itself, the wildcards above it from the longest on, "*". Without
+ * a domain: "*". */
+struct org_patterns {
     struct org_key key;
-    size_t n_base;
+    size_t n_base; /* what stands before the pattern */
     struct span rest;
-    enum { SENDERS_EXACT, SENDERS_WILDCARD, SENDERS_ALL, SENDERS_END } at;
+    enum { PATTERN_EXACT, PATTERN_WILDCARD, PATTERN_ALL, PATTERN_END } at;
+};
+
+/* The partner connectors of an organisation for a sender, one list after the other. */
+struct org_senders {
+    struct org_patterns pattern;
 };
 void org_senders_start(struct org_senders *w, const struct org_table *t, const struct org *org,
                        struct span from);
 /* Skips patterns that nobody has; NULL: no more. */
 const struct org_entry *org_senders_next(struct org_senders *w, const struct org_table *t);
+
+/* The outbound connectors of an organisation for a recipient, one list after the other, in the
+ * order of precedence. */
+enum org_way_kind {
+    WAY_EVERYTHING,
+    WAY_EXACT,
+    WAY_WILDCARD,
+    WAY_ACCEPTED,
+    WAY_ALL,
+    WAY_ANYWHERE, /* neither recipients nor a kind of mail: only with a header rule */
+    WAY_END,
+};
+struct org_ways {
+    const struct org_table *t;
+    const struct org *org;
+    struct span rule;
+    struct org_patterns pattern;
+    enum org_way_kind at;
+};
+/* rule: the id of the connector that a header names, and no others then; empty: none with a rule.
+ */
+void org_ways_start(struct org_ways *w, const struct org_table *t, const struct org *org,
+                    struct span rule, struct span to);
+/* Skips what nobody has; *ret_kind: what the list is for. NULL: no more. */
+const struct org_way *org_ways_next(struct org_ways *w, enum org_way_kind *ret_kind);
 
 /* Who accepts a domain and those above it, from the top down: two look-ups a label, for the names
  * are a stranger's. The domain: lower case, without a trailing dot. */

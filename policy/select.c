@@ -1,6 +1,7 @@
 #include "policy/select.h"
 #include "mail/addr.h"
 #include "mail/text.h"
+#include "policy/org_index.h"
 
 enum { CANDIDATES_SHOWN_MAX = 50, ID_SHOWN_MAX = 160, INDENT = 12 };
 
@@ -95,21 +96,70 @@ static struct rank connector_rank(const struct out_connector *c, const struct as
     return anywhere || r.kind != RANK_NONE ? header : none;
 }
 
-/* The best connector whose mode is at least `least`; NULL: none is for this recipient. */
-static const struct out_connector *best_of(const struct ask *a, enum connector_mode least,
-                                           struct rank *ret)
+/* --- finding the best of very many */
+
+static const enum rank_kind way_ranks[] = {
+    [WAY_EVERYTHING] = RANK_EVERYTHING, [WAY_EXACT] = RANK_EXACT, [WAY_WILDCARD] = RANK_WILDCARD,
+    [WAY_ACCEPTED] = RANK_ACCEPTED,     [WAY_ALL] = RANK_ANY,     [WAY_ANYWHERE] = RANK_HEADER,
+};
+
+/* Does this kind of mail count for the recipient? */
+static bool way_counts(const struct ask *a, enum org_way_kind kind)
+{
+    if (kind == WAY_EVERYTHING)
+        return a->sends && !a->m->from_on_premises;
+    return kind != WAY_ACCEPTED || a->accepts;
+}
+
+/* The first that is of the mode and is named, or has no rule when none is. */
+static const struct out_connector *first_of(const struct org_way *w, enum connector_mode least,
+                                            struct span rule)
+{
+    for (; w; w = w->next) {
+        bool ruled = w->c->rule_header.n > 0;
+        if (w->c->c.mode >= least && (rule.n > 0 ? ruled && span_eq(w->c->c.id, rule) : !ruled))
+            return w->c;
+    }
+    return NULL;
+}
+
+/* The connector that a header names, if it is for this recipient. */
+static const struct out_connector *best_by_rule(const struct org_table *t, const struct ask *a,
+                                                enum connector_mode least)
 {
     const struct out_connector *best = NULL;
-    struct rank rank = { RANK_NONE, 0 };
-    for (unsigned i = 0; a->org && i < a->org->n_out; i++) {
-        const struct out_connector *c = &a->org->out[i];
-        struct rank r = c->c.mode >= least ? connector_rank(c, a) : (struct rank){ RANK_NONE, 0 };
-        if (!rank_above(r, rank))
-            continue;
-        best = c;
-        rank = r;
+    const struct org_way *way;
+    struct org_ways w;
+    enum org_way_kind kind;
+    if (a->m->rule.n == 0)
+        return NULL;
+    org_ways_start(&w, t, a->org, a->m->rule, a->m->to_domain);
+    while ((way = org_ways_next(&w, &kind))) {
+        const struct out_connector *c =
+            way_counts(a, kind) ? first_of(way, least, a->m->rule) : NULL;
+        if (c && (!best || c < best))
+            best = c;
     }
-    *ret = rank;
+    return best;
+}
+
+/* The best connector whose mode is at least `least`; NULL: none is for this recipient. */
+static const struct out_connector *best_of(const struct org_table *t, const struct ask *a,
+                                           enum connector_mode least, enum rank_kind *ret)
+{
+    const struct org_way *way;
+    struct org_ways w;
+    enum org_way_kind kind;
+    *ret = RANK_NONE;
+    if (!a->org)
+        return NULL;
+    const struct out_connector *best = best_by_rule(t, a, least);
+    *ret = best ? RANK_HEADER : RANK_NONE;
+    org_ways_start(&w, t, a->org, SPAN_NONE, a->m->to_domain);
+    while (!best && (way = org_ways_next(&w, &kind))) {
+        best = way_counts(a, kind) ? first_of(way, least, SPAN_NONE) : NULL;
+        *ret = best ? way_ranks[kind] : RANK_NONE;
+    }
     return best;
 }
 
@@ -158,15 +208,16 @@ struct selection select_out(const struct org_table *t, const struct route_table 
                             const struct outbound_message *m)
 {
     struct ask a = ask_of(t, m);
-    struct rank rank, test_rank;
-    const struct out_connector *by = best_of(&a, CONNECTOR_ENFORCE, &rank);
-    const struct out_connector *test = best_of(&a, CONNECTOR_TEST, &test_rank);
+    enum rank_kind rank;
+    const struct out_connector *test = best_of(t, &a, CONNECTOR_TEST, &rank), *by = test;
+    if (test && test->c.mode == CONNECTOR_TEST)
+        by = best_of(t, &a, CONNECTOR_ENFORCE, &rank);
     struct selection s = by_route(routes, m);
     if (by) {
         s.by = by;
         s.route = &by->route;
         s.contract = contract_by(by, m);
-        s.why = rank_sentences[rank.kind];
+        s.why = rank_sentences[rank];
     }
     if (test && test->c.mode == CONNECTOR_TEST) {
         s.test = test;

@@ -184,11 +184,11 @@ def sessions(name):
 
 
 def identity():
-    rounds = 4
+    rounds = 5
     for i in range(rounds):
+        time.sleep(1.6 if i > 1 else 0.3)  # in part over connections that are open, in part anew, by tickets
         send([("%s.%d" % (d, i), "grace@" + d, "") for d in SHOWN])
         send([("rival.%d" % i, "grace@show.rival-partner.example", "")], "ada@rival.example", "127.0.0.11")
-        time.sleep(0.7)  # in part over connections that are open, in part anew, by tickets
     want = ["%s.%d" % (d, i) for d in list(SHOWN) + ["rival"] for i in range(rounds)]
     check("T-26: all mail for hosts that ask for a certificate is delivered",
           wait_for(20, lambda: all(w in hop.messages(HOPS) for w in want)),
@@ -313,8 +313,8 @@ def book():
     codes = send([("book-" + page, "grace@lab.example", "")], "ada@hospital.example")
     check("docs/cookbook/%s.md: mail for the partner is delivered" % page,
           codes == [250] and wait_for(20, in_maildir, folder, "book-" + page), codes)
-    refused = send([("impostor-" + page, "grace@lab.example", "")], "ada@hospital.example", "127.0.0.11")
-    print("# who is not the hospital's server: %s" % refused)
+    check("docs/cookbook/%s.md: who is not the hospital's server may not send by us" % page,
+          send([("not-ours", "grace@lab.example", "")], "ada@hospital.example", "127.0.0.11") == [550])
     for name, tls, shows in (("in clear", False, None), ("without a certificate", True, None),
                              ("with another certificate", True, "other"), ("with an unknown CA's", True, "gateway-unknown")):
         text = impostor(int(sys.argv[7]), tls, shows)
@@ -322,8 +322,10 @@ def book():
               re.search(r"^5\d\d ", text), text)
     text = impostor(int(sys.argv[7]), False, None, "ada@somebody.example")
     check("docs/cookbook/%s.md: others are not" % page, text.startswith("250"), text)
-    with open(log, errors="replace") as f:
-        check("docs/cookbook/%s.md: its log is there" % page, f.read())
+    if page == "exim":
+        with open(log, errors="replace") as f:
+            check("docs/cookbook/exim.md: Exim says that it has verified us",
+                  re.search(r"<= ada@hospital\.example .* CV=yes", f.read()))
 
 
 def own_port():

@@ -374,18 +374,23 @@ struct grid_world {
     struct route_table routes;
 };
 
+static void world_build(struct grid_world *w)
+{
+    struct org_conflict conflict;
+    struct buf witness;
+    buf_init(&witness, 1024);
+    org_table_free(w->orgs);
+    CHECK(org_table_new(&w->org, 1, &grid_key, &w->orgs, &conflict, &witness) == ERR_OK);
+    buf_done(&witness);
+}
+
 static void world_init(struct grid_world *w)
 {
     const struct route *twice;
-    struct org_conflict conflict;
-    struct buf witness;
     struct block first = block_at(0, 0);
     *w = (struct grid_world){ .org = { .name = SPAN("org"), .out = &w->out, .n_out = 1 } };
     w->out = connector_of(&first, &w->org);
-    buf_init(&witness, 1024);
-    CHECK(org_table_new(&w->org, 1, &grid_key, &w->orgs, &conflict, &witness) == ERR_OK);
     CHECK(route_table_init(&w->routes, NULL, 0, &grid_key, &twice) == ERR_OK);
-    buf_done(&witness);
 }
 
 static void world_done(struct grid_world *w)
@@ -402,6 +407,7 @@ static struct contract contract_of(struct grid_world *w, const struct block *b)
                                   .message = { .requiretls = b->requiretls,
                                                .tls_required_no = b->tls_required_no } };
     w->out = connector_of(b, &w->org);
+    world_build(w);
     struct selection s = select_out(w->orgs, &w->routes, &m);
     CHECK((s.by != NULL) == (b->demand != NO_CONNECTOR && b->mode == CONNECTOR_ENFORCE));
     CHECK((s.test != NULL) == (b->demand != NO_CONNECTOR && b->mode == CONNECTOR_TEST));

@@ -335,14 +335,22 @@ struct world {
     struct route_table routes;
 };
 
+/* Connectors do not change below a table. */
+static void world_build(struct world *w)
+{
+    struct org_conflict conflict;
+    struct buf witness;
+    buf_init(&witness, 1024);
+    org_table_free(w->table);
+    CHECK(org_table_new(w->org, 2, &proof_key, &w->table, &conflict, &witness) == ERR_OK);
+    buf_done(&witness);
+}
+
 /* Shapes: accepted, "*", a wildcard, an exact name, everything, by a header. Each asks for
  * something of its own, so that a contract tells whose it is. */
 static void world_init(struct world *w)
 {
     const struct route *twice;
-    struct org_conflict conflict;
-    struct buf witness;
-    buf_init(&witness, 1024);
     *w = (struct world){ 0 };
     w->org[0] = (struct org){
         .name = SPAN("we"), .domain = own_domain, .n_domain = 1, .out = w->out, .n_out = SHAPES
@@ -360,9 +368,7 @@ static void world_init(struct world *w)
                                             .route = { .kind = ROUTE_MX, .contract = c } };
     }
     w->out[5].c.id = SPAN("we/rule");
-    CHECK(org_table_new(w->org, 2, &proof_key, &w->table, &conflict, &witness) == ERR_OK);
     CHECK(route_table_init(&w->routes, NULL, 0, &proof_key, &twice) == ERR_OK);
-    buf_done(&witness);
 }
 
 static void world_done(struct world *w)
@@ -409,6 +415,7 @@ static void set_modes(struct world *w, unsigned config)
 {
     for (unsigned i = 0; i < SHAPES; i++)
         w->out[i].c.mode = (enum connector_mode)take(&config, 3);
+    world_build(w);
 }
 
 /* The same connectors with test written as off, or as enforce. */
@@ -418,6 +425,7 @@ static void replace_test(struct world *w, enum connector_mode by)
         if (w->out[i].c.mode == CONNECTOR_TEST)
             w->out[i].c.mode = by;
     }
+    world_build(w);
 }
 
 /* The order of docs/connectors.md, walked from the top; -1: none. */

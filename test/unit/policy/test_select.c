@@ -1,6 +1,8 @@
 /* Which connector, and what it then asks for. */
 #include "policy/select.h"
+#include "base/rng.h"
 #include "base/why.h"
+#include "mail/addr.h"
 #include "test/test.h"
 
 enum { UNTIL_MS = 1000000, OUT_MAX = 8, SETS = 2 };
@@ -372,6 +374,159 @@ TEST(select_t26_identity_stays_with_its_connector)
     CHECK_Z(span_z(contract_digest(&with, a)), "encrypt.12.fs0.i3");
     CHECK_Z(span_z(contract_digest(&without, b)), "encrypt.12.fs0");
     world_end(&w);
+}
+
+/* --- against a walk over all connectors */
+
+struct fit {
+    enum { FIT_NONE, FIT_ANY, FIT_ACCEPTED, FIT_WILDCARD, FIT_EXACT, FIT_ALL, FIT_RULE } kind;
+    size_t length;
+};
+
+static bool fit_above(struct fit a, struct fit b)
+{
+    return a.kind != b.kind ? a.kind > b.kind : a.length > b.length;
+}
+
+static struct fit pattern_fit(struct span pattern, struct span domain)
+{
+    if (span_eq(pattern, SPAN("*")))
+        return (struct fit){ FIT_ANY, 0 };
+    if (!domain_match(pattern, domain))
+        return (struct fit){ FIT_NONE, 0 };
+    return span_starts(pattern, SPAN("*.")) ? (struct fit){ FIT_WILDCARD, pattern.n }
+                                            : (struct fit){ FIT_EXACT, 0 };
+}
+
+static struct fit fit_of(const struct out_connector *c, const struct outbound_message *m,
+                         bool accepts, bool sends)
+{
+    struct fit best = { c->accepted && accepts ? FIT_ACCEPTED : FIT_NONE, 0 };
+    for (unsigned i = 0; i < c->n_recipient; i++) {
+        struct fit f = pattern_fit(c->recipient[i], m->to_domain);
+        best = fit_above(f, best) ? f : best;
+    }
+    if (c->everything && sends && !m->from_on_premises)
+        best = (struct fit){ FIT_ALL, 0 };
+    if (c->rule_header.n == 0)
+        return best;
+    bool anywhere = c->n_recipient == 0 && !c->accepted && !c->everything;
+    bool named = m->rule.n > 0 && span_eq(m->rule, c->c.id);
+    return (struct fit){ named && (anywhere || best.kind != FIT_NONE) ? FIT_RULE : FIT_NONE, 0 };
+}
+
+static const struct out_connector *
+oracle_best(const struct world *w, const struct outbound_message *m, enum connector_mode least)
+{
+    const struct out_connector *best = NULL;
+    struct fit rank = { FIT_NONE, 0 };
+    const struct org *to = org_of_domain(w->table, m->to_domain);
+    const struct org *from = m->org.n > 0 ? org_by_name(w->table, m->org) : NULL;
+    const struct org *org = to ? to : from;
+    for (unsigned i = 0; org && i < org->n_out; i++) {
+        const struct out_connector *c = &org->out[i];
+        struct fit f = fit_of(c, m, to != NULL, from && (!to || to == from));
+        if (c->c.mode < least || !fit_above(f, rank))
+            continue;
+        best = c;
+        rank = f;
+    }
+    return best;
+}
+
+static const char *const some_patterns[] = {
+    "*",         "lab.example",     "*.lab.example",    "a.lab.example",      "*.a.lab.example",
+    "*.example", "b.a.lab.example", "hospital.example", "*.hospital.example", "[192.0.2.1]",
+    "example",
+};
+static const char *const some_domains[] = {
+    "lab.example", "a.lab.example",    "b.a.lab.example",    "c.b.a.lab.example",
+    "example",     "hospital.example", "w.hospital.example", "clinic.example",
+    "[192.0.2.1]", "else.where",       "LAB.example.",       "xlab.example",
+};
+static const char *const some_ids[OUT_MAX] = { "hospital/0", "hospital/1", "hospital/2",
+                                               "hospital/3", "hospital/4", "hospital/5",
+                                               "hospital/6", "hospital/7" };
+enum { PATTERNS_EACH = 3 };
+
+static void random_connector(struct out_connector *c, struct span *patterns, struct rng *r)
+{
+    c->n_recipient = (unsigned)rng_below(r, PATTERNS_EACH + 1);
+    c->recipient = patterns;
+    for (unsigned i = 0; i < c->n_recipient; i++)
+        patterns[i] = span_z(some_patterns[rng_below(r, COUNTOF(some_patterns))]);
+    c->accepted = rng_chance(r, 1, 4);
+    c->everything = rng_chance(r, 1, 6);
+    c->c.mode = (enum connector_mode)rng_below(r, 3);
+    c->route.kind = ROUTE_MX;
+    c->route.contract.identity = 1 + (unsigned)rng_below(r, 100);
+    if (rng_chance(r, 1, 3)) {
+        c->rule_header = SPAN("X-Via");
+        c->rule_value = rng_chance(r, 1, 2) ? SPAN("a") : SPAN("b");
+    }
+}
+
+/* Connectors that would conflict with those before are taken back. */
+static void random_world(struct world *w, struct span patterns[OUT_MAX][PATTERNS_EACH],
+                         struct rng *r)
+{
+    unsigned tries = 2 + (unsigned)rng_below(r, OUT_MAX - 1);
+    struct org *o = &w->org[0];
+    struct org_conflict conflict;
+    const struct route *twice;
+    struct buf witness;
+    buf_init(&witness, 4096);
+    world_start(w);
+    CHECK(route_table_init(&w->routes, &w->route, 1, &hash_key, &twice) == ERR_OK);
+    for (unsigned i = 0; i < tries && o->n_out < OUT_MAX; i++) {
+        struct org_table *t = NULL;
+        unsigned k = o->n_out++;
+        w->out[k] = (struct out_connector){ .c = { .id = span_z(some_ids[k]), .org = o } };
+        random_connector(&w->out[k], patterns[k], r);
+        if (org_table_new(w->org, 2, &hash_key, &t, &conflict, &witness) != ERR_OK)
+            o->n_out--;
+        org_table_free(t);
+        buf_clear(&witness);
+    }
+    CHECK(org_table_new(w->org, 2, &hash_key, &w->table, &conflict, &witness) == ERR_OK);
+    buf_done(&witness);
+}
+
+static struct outbound_message random_message(struct rng *r)
+{
+    static const char *const orgs[] = { "", "hospital", "clinic" };
+    struct outbound_message m = message(orgs[rng_below(r, COUNTOF(orgs))],
+                                        some_domains[rng_below(r, COUNTOF(some_domains))], "");
+    m.from_on_premises = rng_chance(r, 1, 3);
+    if (rng_chance(r, 1, 2))
+        m.rule = span_z(some_ids[rng_below(r, OUT_MAX)]);
+    return m;
+}
+
+TEST(select_random_organisations_by_a_walk_over_all)
+{
+    enum { WORLDS = 4000, ASKED = 40 };
+    struct rng r;
+    unsigned chosen = 0, tested = 0;
+    rng_init(&r, 2627);
+    for (unsigned i = 0; i < WORLDS; i++) {
+        struct span patterns[OUT_MAX][PATTERNS_EACH];
+        struct world w;
+        random_world(&w, patterns, &r);
+        for (unsigned k = 0; k < ASKED; k++) {
+            struct outbound_message m = random_message(&r);
+            struct selection s = select_out(w.table, &w.routes, &m);
+            const struct out_connector *by = oracle_best(&w, &m, CONNECTOR_ENFORCE);
+            const struct out_connector *test = oracle_best(&w, &m, CONNECTOR_TEST);
+            CHECK(s.by == by);
+            CHECK(s.test == (test && test->c.mode == CONNECTOR_TEST ? test : NULL));
+            CHECK_NUM(s.contract.identity, by ? by->route.contract.identity : 0);
+            chosen += by != NULL;
+            tested += s.test != NULL;
+        }
+        world_end(&w);
+    }
+    CHECK(chosen > WORLDS && tested > WORLDS);
 }
 
 /* --- in words */
