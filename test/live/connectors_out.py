@@ -154,7 +154,7 @@ def judge_bounce(case, level, connector, lines):
     deferred = [x for x in lines if x["event"] == "deferred"]
     kinds = [x["event"] for x in lines]
     check("R21: %s, %s: deferred, then given up, by the connector" % (case, level),
-          len(deferred) >= 2 and kinds[-1] in ("expired", "notification") and "expired" in kinds
+          deferred and kinds[-1] in ("expired", "notification") and "expired" in kinds
           and all(connector in str(x) for x in deferred), lines)
     last = re.search(r"\b4\.(\d+\.\d+)\b", deferred[-1].get("reply", "") if deferred else "")
     text = bounces().get(address(case, level), "")
