@@ -29,13 +29,14 @@ LIBS_ctl := -ljansson
 LIBS_sys := -lseccomp
 LIBS := $(LIBS_io) $(LIBS_store) $(LIBS_ctl) $(LIBS_sys) -lpthread
 
-PRODUCT := base mail proto policy io store sys ctl gate cli
+PRODUCT := base mail proto policy io store sys keeper ctl gate cli
 srcs = $(sort $(wildcard $(1)/*.c))
 objs = $(patsubst %.c,$(O)/%.o,$(call srcs,$(1)))
 MAINS := gate/main.c cli/main.c
 # What the simulator replaces at link time: the five seams (ARCHITECTURE.md, section 1).
 SEAMS := io/loop_epoll.c io/inet.c io/work.c io/tls.c io/tls_ctx.c io/tls_facts.c io/tls_pem.c \
-         io/dns_unbound.c io/maildir.c gate/supervisor.c gate/child.c
+         io/dns_unbound.c io/maildir.c gate/supervisor.c gate/child.c gate/keeping.c \
+         gate/spawn.c gate/loaded.c keeper/keeper.c keeper/ask.c keeper/provider.c
 
 lib_objs = $(foreach f,$(1),$(filter-out $(patsubst %.c,$(O)/%.o,$(MAINS)),$(call objs,$(f))))
 
@@ -46,17 +47,18 @@ LAYERS_policy := base mail policy
 LAYERS_io := base mail proto io
 LAYERS_store := base mail io store
 LAYERS_sys := base mail sys
+LAYERS_keeper := base mail proto io sys keeper
 LAYERS_ctl := base ctl
-LAYERS_gate := base mail proto policy io store sys ctl gate
+LAYERS_gate := base mail proto policy io store sys keeper ctl gate
 LAYERS_cli := $(LAYERS_gate) cli
 
 .SECONDARY:
 .PHONY: all check unit tidy purity format fuzz-build clean bench-tools
 all: $(O)/posternd $(O)/postern
 
-$(O)/posternd: $(O)/gate/main.o $(call lib_objs,base mail proto policy io store sys ctl gate)
+$(O)/posternd: $(O)/gate/main.o $(call lib_objs,base mail proto policy io store sys keeper ctl gate)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
-$(O)/postern: $(O)/cli/main.o $(call lib_objs,base mail proto policy io store sys ctl gate cli)
+$(O)/postern: $(O)/cli/main.o $(call lib_objs,base mail proto policy io store sys keeper ctl gate cli)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(O)/%.o: %.c
@@ -65,8 +67,9 @@ $(O)/%.o: %.c
 
 # --- unit tests: one program a folder, test/unit/<folder>/*.c
 UNITS := $(filter $(PRODUCT),$(notdir $(wildcard test/unit/*)))
+UNIT_ALSO_keeper := test/unit/io/pki.c test/unit/io/tls_pair.c
 define unit_rule
-$(O)/unit_$(1): $(patsubst %.c,$(O)/%.o,$(wildcard test/unit/$(1)/*.c) test/test.c test/golden.c) $(call lib_objs,$(LAYERS_$(1)))
+$(O)/unit_$(1): $(patsubst %.c,$(O)/%.o,$(wildcard test/unit/$(1)/*.c) $(UNIT_ALSO_$(1)) test/test.c test/golden.c) $(call lib_objs,$(LAYERS_$(1)))
 	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
 endef
 $(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
@@ -75,7 +78,7 @@ unit: $(patsubst %,$(O)/unit_%,$(UNITS))
 check: tidy unit
 
 # --- the simulator: the real gate and store over simulated leaves
-SIM_OBJS = $(call objs,sim) $(filter-out $(patsubst %.c,$(O)/%.o,$(SEAMS)),$(call lib_objs,base mail proto policy io store ctl gate))
+SIM_OBJS = $(call objs,sim) $(filter-out $(patsubst %.c,$(O)/%.o,$(SEAMS)),$(call lib_objs,base mail proto policy io store keeper ctl gate))
 $(O)/postern-sim: $(SIM_OBJS)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(O)/sim_stories: $(call objs,test/sim) $(O)/test/test.o $(O)/test/golden.o $(filter-out $(O)/sim/main.o,$(SIM_OBJS))
@@ -92,7 +95,7 @@ $(O)/bench-%: $(O)/bench/%.o $(call objs,bench/lib) $(call lib_objs,base)
 
 # --- fuzz targets: V=fuzz CC=clang-14
 FUZZERS := $(patsubst fuzz/%.c,%,$(wildcard fuzz/fuzz_*.c))
-$(O)/fuzz_%: $(O)/fuzz/fuzz_%.o $(call lib_objs,base mail proto policy io store ctl gate sys)
+$(O)/fuzz_%: $(O)/fuzz/fuzz_%.o $(call lib_objs,base mail proto policy io store keeper ctl gate sys)
 	$(Q)$(CC) $(LDFLAGS) $(if $(filter fuzz,$(V)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 # besides what the rule for all has
 $(O)/fuzz_import: $(call lib_objs,cli)

@@ -1,16 +1,20 @@
 /* boot.h - what the supervisor hands to a worker, and says to it later: fixed layouts over
  * sys/channel.h.
  *
- *   BOOT    descriptors: bundle, shared memory, control, metrics (or the bundle again),
- * listeners... RELOAD  descriptor: bundle STOP    none A worker answers READY once it accepts mail;
- * its end of the channel closing is its death.
- */
+ *   BOOT    descriptors: bundle, shared memory, control, metrics (or the bundle again), a link to
+ *           the keeper, listeners...
+ *   RELOAD  descriptor: bundle
+ *   KEEPER  descriptor: a link to the keeper, in the place of the one before
+ *   STOP    none
+ *
+ * A worker answers READY once it accepts mail; its end of the channel closing is its death. */
 #ifndef GATE_BOOT_H
 #define GATE_BOOT_H
 
+#include "gate/spawn.h"
 #include "gate/worker.h"
 
-enum boot_kind { BOOT_START = 1, BOOT_RELOAD, BOOT_STOP, BOOT_READY };
+enum boot_kind { BOOT_START = 1, BOOT_RELOAD, BOOT_STOP, BOOT_READY, BOOT_KEEPER };
 
 /* Shared by all processes: one row or part a worker. */
 struct boot_shared {
@@ -31,10 +35,17 @@ struct boot_message {
 };
 
 /* The descriptors of BOOT_START, in order. */
-enum { BOOT_FD_BUNDLE, BOOT_FD_SHARED, BOOT_FD_CONTROL, BOOT_FD_METRICS, BOOT_FD_LISTEN };
+enum {
+    BOOT_FD_BUNDLE,
+    BOOT_FD_SHARED,
+    BOOT_FD_CONTROL,
+    BOOT_FD_METRICS,
+    BOOT_FD_KEEPER,
+    BOOT_FD_LISTEN
+};
 
-/* Where a worker finds its channel. */
-enum { BOOT_CHANNEL_FD = 3 };
+/* Where a worker finds its channel: spawn.h. */
+enum { BOOT_CHANNEL_FD = SPAWN_CHANNEL_FD };
 
 /* The file of a shard, in `data`. Returns ret. */
 enum { SHARD_PATH_MAX = 600 };

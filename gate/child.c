@@ -3,6 +3,8 @@
 
 #include "base/log.h"
 #include "gate/restart.h"
+#include "keeper/ask.h"
+#include "keeper/provider.h"
 #include "sys/channel.h"
 #include "sys/sandbox.h"
 
@@ -188,6 +190,8 @@ static void child_told(void *arg)
     }
     if (m.kind == BOOT_RELOAD && n_fd == 1)
         child_reload(c, &m, fd[0]);
+    if (m.kind == BOOT_KEEPER && n_fd == 1)
+        keeper_link(fd[0]);
     if (m.kind == BOOT_STOP)
         worker_stop(c->worker, m.stop_within_ms);
 }
@@ -207,6 +211,8 @@ static enum err child_take_boot(struct child *c, struct why *why)
 static enum err child_start(struct child *c, struct why *why)
 {
     struct worker_boot *wb = &c->wb;
+    TRY(keeper_provider_load(why));
+    keeper_link(c->fd[BOOT_FD_KEEPER]);
     TRY(load_bundle(c->fd[BOOT_FD_BUNDLE], &c->boot, &wb->config, why));
     TRY(child_share(c, why));
     TRY(sandbox_user(c->boot.uid, c->boot.gid, why));
@@ -216,7 +222,7 @@ static enum err child_start(struct child *c, struct why *why)
     wb->control_fd = c->fd[BOOT_FD_CONTROL];
     wb->metrics_fd = c->boot.has_metrics ? c->fd[BOOT_FD_METRICS] : -1;
     if (!c->boot.has_metrics)
-        close(c->fd[BOOT_FD_METRICS]); /* the bundle again, which holds private keys */
+        close(c->fd[BOOT_FD_METRICS]); /* the bundle again */
     for (unsigned i = 0; i < c->boot.n_listen; i++)
         wb->listen_fd[i] = c->fd[BOOT_FD_LISTEN + i];
     wb->loop = loop_new();

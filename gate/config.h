@@ -109,6 +109,9 @@ struct bundle_view {
     struct span bytes;
 };
 struct config_source config_source_bundle(struct bundle_view *view, struct span bytes);
+/* Appends the bundle to `open`, with names in the place of private keys, and these to `keys`
+ * (keeper/split.h). ERR_TOO_BIG. */
+MUST_USE enum err config_bundle_split(struct span bundle, struct buf *open, struct buf *keys);
 
 enum {
     CONFIG_FILE_MAX = 4 * 1024 * 1024,

@@ -1,4 +1,5 @@
 #include "gate/config.h"
+#include "keeper/split.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,24 +32,41 @@ static void put_u32(char *p, size_t n)
         p[i] = (char)(n >> (24 - 8 * i));
 }
 
+struct record {
+    char kind;
+    struct span name, bytes;
+};
+
+/* The first record, which is taken off. ERR_NOT_FOUND: there is none; ERR_SYNTAX: this is no
+ * bundle. */
+static enum err record_next(struct span *bundle, struct record *ret)
+{
+    if (bundle->n == 0)
+        return ERR_NOT_FOUND;
+    if (bundle->n < HEAD_BYTES)
+        return ERR_SYNTAX;
+    size_t n_name = get_u32(bundle->p + 1), n = get_u32(bundle->p + 5);
+    struct span rest = span_tail(*bundle, HEAD_BYTES);
+    if (n_name > rest.n || n > rest.n - n_name)
+        return ERR_SYNTAX;
+    *ret = (struct record){ bundle->p[0], span_head(rest, n_name),
+                            span_head(span_tail(rest, n_name), n) };
+    *bundle = span_tail(rest, n_name + n);
+    return ERR_OK;
+}
+
 /* ERR_NOT_FOUND; ERR_SYNTAX: these bytes are no bundle. */
 static enum err record_find(struct span bundle, char kind, struct span name, struct span *ret)
 {
-    while (bundle.n > 0) {
-        if (bundle.n < HEAD_BYTES)
-            return ERR_SYNTAX;
-        char has = bundle.p[0];
-        size_t n_name = get_u32(bundle.p + 1), n = get_u32(bundle.p + 5);
-        bundle = span_tail(bundle, HEAD_BYTES);
-        if (n_name > bundle.n || n > bundle.n - n_name)
-            return ERR_SYNTAX;
-        if (has == kind && span_eq(span_head(bundle, n_name), name)) {
-            *ret = span_head(span_tail(bundle, n_name), n);
+    struct record r;
+    enum err e;
+    while ((e = record_next(&bundle, &r)) == ERR_OK) {
+        if (r.kind == kind && span_eq(r.name, name)) {
+            *ret = r.bytes;
             return ERR_OK;
         }
-        bundle = span_tail(bundle, n_name + n);
     }
-    return ERR_NOT_FOUND;
+    return e;
 }
 
 static enum err record_add(struct buf *bundle, char kind, struct span name, struct span bytes)
@@ -62,6 +80,22 @@ static enum err record_add(struct buf *bundle, char kind, struct span name, stru
     buf_put(bundle, name);
     buf_put(bundle, bytes);
     return ERR_OK;
+}
+
+enum err config_bundle_split(struct span bundle, struct buf *open, struct buf *keys)
+{
+    struct record r;
+    enum err e;
+    while ((e = record_next(&bundle, &r)) == ERR_OK) {
+        struct buf text;
+        buf_init(&text, CONFIG_FILE_MAX + CONFIG_FILE_MAX / 4); /* names may be longer than keys */
+        e = keeper_split(r.bytes, &text, keys);
+        if (e == ERR_OK)
+            e = record_add(open, r.kind, r.name, buf_span(&text));
+        buf_done(&text);
+        TRY(e);
+    }
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
 /* --- the bundle --- */

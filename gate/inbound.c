@@ -9,6 +9,7 @@
 #include "gate/report.h"
 #include "io/conn.h"
 #include "io/idn.h"
+#include "keeper/ask.h"
 #include "proto/proxy2.h"
 
 enum { LINGER_MS = 2000, FULL_REST_MS = 2000, ACCEPTS_A_TURN = 32 };
@@ -191,7 +192,7 @@ static void client_helo(struct client *c, const struct smtpd_ev *ev)
 
 static void client_starttls(struct client *c)
 {
-    if (!c->config->tls_server) {
+    if (!c->config->tls_server || keeper_lost()) {
         client_reply(c, &REPLY(454, 4, 7, 0, "TLS is not available now"));
         return;
     }

@@ -1,5 +1,7 @@
-/* posternd: the supervisor, and with --worker (from the supervisor only) a worker. */
+/* posternd: the supervisor; with --worker or --keeper (from the supervisor only) one of its
+ * children. */
 #include "gate/boot.h"
+#include "keeper/keeper.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -21,11 +23,11 @@ static int usage(int status)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = { { "config", required_argument, NULL, 'c' },
-                                             { "worker", no_argument, NULL, 'w' },
-                                             { "version", no_argument, NULL, 'V' },
-                                             { "help", no_argument, NULL, 'h' },
-                                             { NULL, 0, NULL, 0 } };
+    static const struct option options[] = {
+        { "config", required_argument, NULL, 'c' }, { "worker", no_argument, NULL, 'w' },
+        { "keeper", no_argument, NULL, 'k' },       { "version", no_argument, NULL, 'V' },
+        { "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 }
+    };
     const char *config = "/etc/postern/postern.conf";
     int option;
     (void)umask(077); /* mail and keys are nobody else's */
@@ -36,6 +38,8 @@ int main(int argc, char **argv)
             break;
         case 'w':
             return child_main();
+        case 'k':
+            return keeper_main();
         case 'V':
             (void)printf("postern %s\n", POSTERN_VERSION);
             return 0;

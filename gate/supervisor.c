@@ -4,7 +4,10 @@
 
 #include "base/log.h"
 #include "gate/folders.h"
+#include "gate/keeping.h"
+#include "gate/loaded.h"
 #include "gate/restart.h"
+#include "gate/spawn.h"
 #include "sys/channel.h"
 #include "sys/listen.h"
 #include "sys/sandbox.h"
@@ -46,6 +49,7 @@ struct child_slot {
     int64_t started_ms, start_at_ms;
     int64_t backoff_ms;
     bool ready;        /* it said so: what it is told it should read */
+    bool link_owed;    /* it has yet to get a link to the keeper that runs now */
     bool owed;         /* it has yet to be told what holds now */
     int64_t unread_ms; /* so long it has not read what it was told */
     int64_t looked_ms, look_at_ms;
@@ -57,6 +61,7 @@ struct supervisor {
     struct config_boot boot;
     int bundle_fd, shared_fd, metrics_fd, signal_fd, lock_fd;
     struct owner owner;
+    struct keeping keeping;
     unsigned n;
     unsigned n_shard; /* files there are, or will be */
     struct child_slot child[STATS_WORKERS_MAX];
@@ -88,25 +93,16 @@ static void warn_of(void *arg, const char *text)
     log_end();
 }
 
-/* Loads from disk; the bundle of what was read goes to *ret_fd. */
-static enum err load(struct supervisor *s, struct config **ret, int *ret_fd, struct why *why)
+/* The keeper has the keys before any worker hears of the certificates. */
+static void take_loaded(struct supervisor *s, const struct loaded *l)
 {
-    struct buf bundle;
-    buf_init(&bundle, CONFIG_BUNDLE_MAX);
-    struct config_source source = config_source_disk(&bundle);
-    enum err e = config_load(span_z(s->config_path), &source, &s->boot, ret, why);
-    if (e == ERR_OK) {
-        struct span b = buf_span(&bundle);
-        e = shared_sealed("postern-config", b.p, b.n, ret_fd);
-        if (e != ERR_OK) {
-            why_set(why, "no memory for the configuration: %s", strerror(errno));
-            config_unref(*ret);
-        }
+    if (s->config) {
+        close(s->bundle_fd);
+        config_unref(s->config);
     }
-    if (bundle.p)
-        explicit_bzero(bundle.p, bundle.cap); /* it holds private keys */
-    buf_done(&bundle);
-    return e;
+    s->config = l->config;
+    s->bundle_fd = l->bundle_fd;
+    keeping_keys(&s->keeping, l->keys_fd, l->n_keys);
 }
 
 static void fresh_tickets(struct supervisor *s)
@@ -141,6 +137,26 @@ static void tell_all(struct supervisor *s)
             child_tell(s, &s->child[i]);
 }
 
+/* A link to the keeper that runs now. */
+static void child_link(struct supervisor *s, unsigned i)
+{
+    struct child_slot *c = &s->child[i];
+    struct boot_message m = { .kind = BOOT_KEEPER };
+    int fd;
+    c->link_owed = true;
+    if (keeping_link(&s->keeping, i, &fd) != ERR_OK)
+        return;
+    c->link_owed = channel_send(c->channel, &m, sizeof m, &fd, 1) == ERR_AGAIN;
+    close(fd);
+}
+
+static void link_all(struct supervisor *s)
+{
+    for (unsigned i = 0; i < s->n; i++)
+        if (s->child[i].pid > 0)
+            child_link(s, i);
+}
+
 static bool child_is_ready(struct child_slot *c)
 {
     struct boot_message m;
@@ -168,52 +184,51 @@ static void child_kill(const struct child_slot *c, unsigned i)
 
 /* It may take its time to start: a shard that is checked first is large. Time that nobody watched,
  * of a machine that stood still perhaps, does not count. */
-static void child_watch(const struct supervisor *s, struct child_slot *c, unsigned i, int64_t now)
+static void child_watch(struct supervisor *s, struct child_slot *c, unsigned i, int64_t now)
 {
     int64_t since = now - c->looked_ms;
     if (c->owed)
         child_tell(s, c);
+    if (c->link_owed)
+        child_link(s, i);
     bool unread = channel_unread(c->channel);
     if (unread && child_is_ready(c))
         c->unread_ms += since < 2 * UNREAD_MS ? since : 2 * UNREAD_MS;
     else
         c->unread_ms = 0;
     c->looked_ms = now;
-    c->look_at_ms = c->owed ? now + OWED_MS : unread ? now + UNREAD_MS : INT64_MAX;
+    c->look_at_ms = c->owed || c->link_owed ? now + OWED_MS : unread ? now + UNREAD_MS : INT64_MAX;
     if (c->unread_ms < DEAF_MS)
         return;
     c->unread_ms = 0;
     child_kill(c, i);
 }
 
+static enum err reload_checked(struct supervisor *s, struct loaded *ret, struct why *why)
+{
+    TRY(loaded_read(span_z(s->config_path), &s->boot, ret, why));
+    enum err e = restart_check(s->config, ret->config, why);
+    if (e != ERR_OK)
+        loaded_done(ret);
+    return e;
+}
+
 static void reload(struct supervisor *s)
 {
-    struct config *config;
+    struct loaded l = { 0 };
     struct why why;
-    int fd;
     s->boot.generation++;
-    enum err e = load(s, &config, &fd, &why);
-    if (e == ERR_OK) {
-        e = restart_check(s->config, config, &why);
-        if (e != ERR_OK) {
-            config_unref(config);
-            close(fd);
-        }
-    }
-    if (e != ERR_OK) {
+    if (reload_checked(s, &l, &why) != ERR_OK) {
         log_begin(LOG_ALARM, "config.refused");
         log_z("why", why.text);
         log_z("effect", "the running configuration stays");
         log_end();
         return;
     }
-    close(s->bundle_fd);
-    config_unref(s->config);
-    s->bundle_fd = fd;
-    s->config = config;
-    log_setup(2, (enum log_level)config->log_level, "posternd", wall_ms_now);
-    config_warnings(config, warn_of, NULL);
-    config_lapsed(config, wall_ms_now(), warn_of, NULL);
+    take_loaded(s, &l);
+    log_setup(2, (enum log_level)s->config->log_level, "posternd", wall_ms_now);
+    config_warnings(s->config, warn_of, NULL);
+    config_lapsed(s->config, wall_ms_now(), warn_of, NULL);
     tell_all(s);
 }
 
@@ -270,25 +285,10 @@ static enum err open_sockets(struct supervisor *s, struct why *why)
 
 /* --- children --- */
 
-static void child_exec(int channel)
-{
-    char name[] = "posternd", role[] = "--worker", lang[] = "LANG=C";
-    char *const argv[] = { name, role, NULL };
-    char *const envp[] = { lang, NULL };
-    sigset_t none;
-    sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    if (channel == BOOT_CHANNEL_FD)
-        (void)fcntl(channel, F_SETFD, 0);
-    else if (dup2(channel, BOOT_CHANNEL_FD) < 0)
-        _exit(EXIT_BROKEN);
-    execve("/proc/self/exe", argv, envp);
-    _exit(EXIT_BROKEN);
-}
-
-static void child_tell_start(const struct supervisor *s, unsigned i)
+static void child_tell_start(struct supervisor *s, unsigned i)
 {
     const struct child_slot *c = &s->child[i];
+    int link;
     struct boot_message m = { .kind = BOOT_START,
                               .index = i,
                               .n_workers = s->n,
@@ -306,7 +306,12 @@ static void child_tell_start(const struct supervisor *s, unsigned i)
         fd[BOOT_FD_LISTEN + k] = c->listen_fd[k];
     for (unsigned shard = i; shard < s->n_shard && m.n_shard < WORKER_SHARDS_MAX; shard += s->n)
         m.shard[m.n_shard++] = shard;
-    enum err e = channel_send(c->channel, &m, sizeof m, fd, BOOT_FD_LISTEN + m.n_listen);
+    enum err e = keeping_link(&s->keeping, i, &link);
+    if (e == ERR_OK) {
+        fd[BOOT_FD_KEEPER] = link;
+        e = channel_send(c->channel, &m, sizeof m, fd, BOOT_FD_LISTEN + m.n_listen);
+        close(link);
+    }
     if (e != ERR_OK)
         (void)kill(c->pid, SIGKILL); /* it would wait for that for ever */
 }
@@ -314,26 +319,15 @@ static void child_tell_start(const struct supervisor *s, unsigned i)
 static void child_spawn(struct supervisor *s, unsigned i)
 {
     struct child_slot *c = &s->child[i];
-    int pair[2];
     struct why why;
     c->started_ms = now_ms();
-    if ((!c->listening && open_listeners(s, c, &why) != ERR_OK) || channel_pair(pair) != ERR_OK) {
-        c->start_at_ms = c->started_ms + BACKOFF_MAX_MS;
-        return;
-    }
-    log_flush();
-    c->pid = fork();
-    if (c->pid == 0)
-        child_exec(pair[1]);
-    close(pair[1]);
-    c->channel = pair[0];
-    if (c->pid < 0) {
+    if ((!c->listening && open_listeners(s, c, &why) != ERR_OK) ||
+        spawn("--worker", &c->pid, &c->channel) != ERR_OK) {
         c->pid = 0;
-        close(c->channel);
         c->start_at_ms = c->started_ms + BACKOFF_MAX_MS;
         return;
     }
-    c->ready = c->owed = false;
+    c->ready = c->owed = c->link_owed = false;
     c->unread_ms = 0;
     c->looked_ms = c->look_at_ms = c->started_ms;
     child_tell_start(s, i);
@@ -369,10 +363,13 @@ static void reap(struct supervisor *s)
 {
     int status;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == s->keeping.pid)
+            keeping_died(&s->keeping, status, now_ms());
         for (unsigned i = 0; i < s->n; i++)
             if (s->child[i].pid == pid)
                 child_died(s, i, status);
+    }
 }
 
 static bool children_left(const struct supervisor *s)
@@ -415,6 +412,8 @@ static void take_signals(struct supervisor *s)
 static int next_wait_ms(const struct supervisor *s)
 {
     int64_t at = s->stopping ? s->kill_at_ms : s->tickets_at_ms;
+    int64_t keeper = keeping_next_ms(&s->keeping);
+    at = keeper < at ? keeper : at;
     for (unsigned i = 0; i < s->n; i++) {
         const struct child_slot *c = &s->child[i];
         int64_t due = c->pid > 0 ? c->look_at_ms : s->stopping ? INT64_MAX : c->start_at_ms;
@@ -431,6 +430,8 @@ static void do_due(struct supervisor *s)
         fresh_tickets(s);
         tell_all(s); /* what is on disk by now waits for somebody to say "reload" */
     }
+    if (keeping_tick(&s->keeping, now))
+        link_all(s);
     for (unsigned i = 0; i < s->n; i++) {
         struct child_slot *c = &s->child[i];
         if (c->pid > 0 && s->stopping && now >= s->kill_at_ms)
@@ -479,7 +480,9 @@ static enum err supervisor_start(struct supervisor *s, struct why *why)
         return ERR_IO;
     fresh_tickets(s);
     s->boot.generation = 1;
-    TRY(load(s, &s->config, &s->bundle_fd, why));
+    struct loaded l = { 0 };
+    TRY(loaded_read(span_z(s->config_path), &s->boot, &l, why));
+    take_loaded(s, &l);
     log_setup(2, (enum log_level)s->config->log_level, "posternd", wall_ms_now);
     config_warnings(s->config, warn_of, NULL);
     config_lapsed(s->config, wall_ms_now(), warn_of, NULL);
@@ -490,6 +493,9 @@ static enum err supervisor_start(struct supervisor *s, struct why *why)
     (void)snprintf(user, sizeof user, "%.*s", SPAN_ARG(s->config->user));
     if (geteuid() == 0)
         TRY(sandbox_find_user(user, &s->owner.uid, &s->owner.gid, why));
+    s->keeping.uid = s->owner.uid;
+    s->keeping.gid = s->owner.gid;
+    s->keeping.hash_key = s->boot.hash_key;
     TRY(folders_make(s->config, &s->owner, why));
     TRY(folders_lock(s->config, &s->lock_fd, why));
     TRY(folders_shards(s->config, s->n, &s->n_shard, why));
@@ -525,6 +531,7 @@ int supervisor_main(struct span config_path)
         (void)poll(&p, 1, next_wait_ms(s));
         take_signals(s);
     }
+    keeping_stop(&s->keeping);
     log_begin(LOG_INFO, "supervisor.stopped");
     log_end();
     log_flush();

@@ -5,7 +5,7 @@
 
 #include "base/base.h"
 
-enum { CHANNEL_FDS_MAX = 200, CHANNEL_BYTES_MAX = 16 * 1024 };
+enum { CHANNEL_FDS_MAX = 200, CHANNEL_BYTES_MAX = 64 * 1024 };
 
 /* The first end never blocks, to read either: what sits at the other one may hang. */
 MUST_USE enum err channel_pair(int ret_fd[static 2]);

@@ -225,27 +225,65 @@ static int allow_threads(scmp_filter_ctx filter)
                             SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD_BIT, CLONE_THREAD_BIT));
 }
 
+/* What the keeper does: no sockets, files or threads of its own. */
+static const int allowed_keeper[] = {
+    SCMP_SYS(brk),          SCMP_SYS(clock_gettime),
+    SCMP_SYS(close),        SCMP_SYS(exit),
+    SCMP_SYS(exit_group),   SCMP_SYS(fcntl),
+    SCMP_SYS(fstat),        SCMP_SYS(futex),
+    SCMP_SYS(getpid),       SCMP_SYS(getrandom),
+    SCMP_SYS(gettid),       SCMP_SYS(madvise),
+    SCMP_SYS(mmap),         SCMP_SYS(mprotect),
+    SCMP_SYS(mremap),       SCMP_SYS(munmap),
+    SCMP_SYS(newfstatat),   SCMP_SYS(poll),
+    SCMP_SYS(recvmsg),      SCMP_SYS(restart_syscall),
+    SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigreturn), SCMP_SYS(sched_yield),
+    SCMP_SYS(sendmsg),      SCMP_SYS(sigaltstack),
+    SCMP_SYS(tgkill),       SCMP_SYS(write),
+};
+
+static int allow(scmp_filter_ctx filter, const int *call, size_t n)
+{
+    int bad = 0;
+    for (size_t i = 0; i < n && bad == 0; i++)
+        bad = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call[i], 0);
+    if (bad == 0)
+        bad = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execve), 0);
+    if (bad == 0)
+        bad = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execveat), 0);
+    return bad;
+}
+
+static enum err refused(int code, struct why *why)
+{
+    why_set(why, "seccomp refused the sandbox: %s", strerror(-code));
+    return ERR_IO;
+}
+
 enum err sandbox_syscalls(struct why *why)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     int bad = filter ? seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) : -ENOMEM;
-    for (unsigned i = 0; i < COUNTOF(allowed) && bad == 0; i++)
-        bad = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+    if (bad == 0)
+        bad = allow(filter, allowed, COUNTOF(allowed));
     /* clone3's flags are behind a pointer: ENOSYS makes libc fall back to clone */
     if (bad == 0)
         bad = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     if (bad == 0)
         bad = allow_threads(filter);
     if (bad == 0)
-        bad = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execve), 0);
-    if (bad == 0)
-        bad = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execveat), 0);
+        bad = seccomp_load(filter);
+    seccomp_release(filter);
+    return bad == 0 ? ERR_OK : refused(bad, why);
+}
+
+enum err sandbox_keeper(struct why *why)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    int bad = filter ? allow(filter, allowed_keeper, COUNTOF(allowed_keeper)) : -ENOMEM;
     if (bad == 0)
         bad = seccomp_load(filter);
     seccomp_release(filter);
-    if (bad != 0) {
-        why_set(why, "seccomp refused the sandbox: %s", strerror(-bad));
-        return ERR_IO;
-    }
-    return ERR_OK;
+    return bad == 0 ? ERR_OK : refused(bad, why);
 }

@@ -27,5 +27,7 @@ MUST_USE enum err sandbox_files(const struct sandbox_path *paths, unsigned n, bo
 
 /* All threads of the process. */
 MUST_USE enum err sandbox_syscalls(struct why *why);
+/* The same for the keeper: memory, time, messages on what is open already. */
+MUST_USE enum err sandbox_keeper(struct why *why);
 
 #endif

@@ -217,7 +217,9 @@ live_alive() {
 
 # The workers of a supervisor.
 live_workers() {
-    cat "/proc/$(live_pid "$1")/task/$(live_pid "$1")/children"
+    for live_child in $(cat "/proc/$(live_pid "$1")/task/$(live_pid "$1")/children"); do
+        tr '\0' ' ' <"/proc/$live_child/cmdline" | grep -q -- --worker && printf '%s ' "$live_child"
+    done
 }
 
 # live_wait SECONDS COMMAND...: until it succeeds

@@ -202,12 +202,18 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-def children(pid):
+def children(pid, role="--worker"):
+    """The processes that this supervisor has started for that."""
+    ret = []
     try:
         with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
-            return [int(p) for p in f.read().split()]
+            for child in f.read().split():
+                with open("/proc/%s/cmdline" % child) as c:
+                    if role in c.read().split("\0"):
+                        ret.append(int(child))
     except OSError:
-        return []
+        pass
+    return ret
 
 
 def greets(port, host="127.0.0.1"):
