@@ -18,7 +18,8 @@ enum {
 
 struct row {
     struct span host;
-    struct ip ip; /* IP_NONE: none was found */
+    struct ip ip;             /* IP_NONE: none was found */
+    struct contract contract; /* of the host */
     struct probe_result result;
 };
 
@@ -51,14 +52,16 @@ static struct row *new_row(struct round *o, struct span host)
     return row;
 }
 
-static void try_host(struct round *o, const struct host_facts *h)
+/* k: the host's own contract; its TLSA records are those of h, which outlives the round. */
+static void try_host(struct round *o, const struct host_facts *h, const struct contract *k)
 {
     for (unsigned i = 0; i < h->n_ip; i++) {
         struct row *row = new_row(o, h->name);
+        row->contract = *k;
         struct probe_ask ask = {
             .loop = o->worker->loop,
             .config = o->by->config,
-            .contract = &o->contract,
+            .contract = &row->contract,
             .host = h->name,
             .ip = h->ip[i],
             .timeout_ms = o->by->timeout_ms,
@@ -79,7 +82,7 @@ static void on_facts(void *arg, const struct facts *f)
         struct verdict v = decide_plan(&o->contract, f, i);
         step = v.step;
         if (step == STEP_CONNECT) {
-            try_host(o, &f->host[i]);
+            try_host(o, &f->host[i], &v.contract);
             continue;
         }
         bool of_host = step == STEP_NEXT_HOST;

@@ -194,6 +194,8 @@ static void fields_out(const struct thing *t, struct ctl *row)
         field_spans(row, names[i], set ? set->name : NULL, set ? set->n : 0);
     }
     field_contract(row, said);
+    ctl_set(row, "DANE", span_z(dane_mode_name(k->dane)));
+    ctl_set(row, "MTA-STS", span_z(sts_mode_name(k->sts)));
     ctl_set(row, "shows certificate",
             k->identity > 0 ? t->config->identity[k->identity - 1].label : SPAN_NONE);
 }

@@ -261,7 +261,7 @@ static void probe_on_open(struct probe *p)
     struct span none = SPAN_NONE;
     struct smtpc_config config = {
         .hostname = p->ask.config->hostname,
-        .need_tls = p->ask.contract->need > TLS_NEED_TRY,
+        .need_tls = !contract_allows_plaintext(p->ask.contract),
         .limits = p->ask.config->limits.out,
     };
     p->facts.connected = TRI_YES;

@@ -66,7 +66,9 @@ struct config {
     struct retry_config retry;
     struct window_config window;
     struct dns_config dns;
-    uint16_t smtp_port;         /* of MX hosts */
+    uint16_t smtp_port;  /* of MX hosts */
+    enum dane_mode dane; /* of mail by MX, and of connectors that say nothing: off, opportunistic */
+    enum sts_mode sts;
     struct ip local_address[2]; /* outgoing, v4 and v6; IP_NONE: any */
     struct span *our_names;     /* besides hostname: names that are us (loop check) */
     unsigned n_our_names;

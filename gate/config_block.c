@@ -240,7 +240,16 @@ static enum err read_our_names(struct reader *r, const struct setting *s, const 
     return ERR_OK;
 }
 
+/* Without "mandatory": hardly a destination of all mail has TLSA records. */
+static const char *const publish_names[] = { "off", "opportunistic", NULL };
+STATIC_ASSERT(DANE_OFF == 0 && DANE_OPPORTUNISTIC == 1);
+STATIC_ASSERT(STS_OFF == 0 && STS_OPPORTUNISTIC == 1);
+
 static const struct setting out_rows[] = {
+    { "dane", "dane = opportunistic", .read = read_choice, .offset = offsetof(struct config, dane),
+      .names = publish_names },
+    { "mta_sts", "mta_sts = opportunistic", .read = read_choice,
+      .offset = offsetof(struct config, sts), .names = publish_names },
     { "port", "port = 25", .read = read_port, .offset = offsetof(struct config, smtp_port) },
     { "local", "local = [\"192.0.2.1\", \"2001:db8::1\"]", SETTING_LIST, .read = read_local },
     { "names_are_us", "names_are_us = [\"alias.example.org\"]", SETTING_LIST,

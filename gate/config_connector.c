@@ -41,6 +41,8 @@ enum row {
     ROW_TLS,
     ROW_NAMES,
     ROW_CERTIFICATE,
+    ROW_DANE,
+    ROW_MTA_STS,
     ROW_COUNT_
 };
 
@@ -58,6 +60,7 @@ struct block {
     bool accepted, everything, mx;
     struct host_list smtp;
     int tls;                 /* enum tls_need */
+    int dane, sts;           /* enum dane_mode, enum sts_mode */
     struct span certificate; /* config_org.c looks it up when it knows all labels */
 
     const struct tree *at, *seen[SETTINGS_MAX]; /* by enum row */
@@ -69,9 +72,13 @@ static const char *const kind_names[] = { "partner", "on-premises", NULL };
 static const char *const mode_names[] = { "off", "test", "enforce", NULL };
 static const char *const version_names[] = { "1.2", "1.3", NULL };
 static const char *const revocation_names[] = { "off", "soft", "hard", NULL };
+static const char *const dane_names[] = { "off", "opportunistic", "mandatory", NULL };
+static const char *const sts_names[] = { "off", "opportunistic", NULL };
 static const char *const usage_names[] = { "any", "client", NULL };
 STATIC_ASSERT(CONNECTOR_PARTNER == 0 && CONNECTOR_ON_PREMISES == 1);
 STATIC_ASSERT(CONNECTOR_OFF == 0 && CONNECTOR_TEST == 1 && CONNECTOR_ENFORCE == 2);
+STATIC_ASSERT(DANE_OFF == 0 && DANE_OPPORTUNISTIC == 1 && DANE_MANDATORY == 2);
+STATIC_ASSERT(STS_OFF == 0 && STS_OPPORTUNISTIC == 1);
 STATIC_ASSERT(REVOCATION_OFF == 0 && REVOCATION_SOFT == 1 && REVOCATION_HARD == 2);
 
 #define AT(member) .offset = offsetof(struct block, member)
@@ -126,6 +133,10 @@ static const struct setting rows[ROW_COUNT_] = {
                     AT(names), .most = NAMES_MAX },
     [ROW_CERTIFICATE] = { "certificate", "certificate = \"ours\"", .read = read_string,
                           AT(certificate) },
+    [ROW_DANE] = { "dane", "dane = opportunistic", .read = read_choice, AT(dane),
+                   .names = dane_names },
+    [ROW_MTA_STS] = { "mta_sts", "mta_sts = opportunistic", .read = read_choice, AT(sts),
+                      .names = sts_names },
 };
 STATIC_ASSERT((int)ROW_COUNT_ <= (int)SETTINGS_MAX);
 
@@ -160,6 +171,8 @@ static const uint8_t fits[ROW_COUNT_] = {
     [ROW_TLS] = FOR_OUT,
     [ROW_NAMES] = FOR_OUT,
     [ROW_CERTIFICATE] = FOR_OUT,
+    [ROW_DANE] = FOR_OUT,
+    [ROW_MTA_STS] = FOR_OUT,
 };
 
 static enum err check_fits(struct reader *r, const struct block *b, bool out)
@@ -430,6 +443,31 @@ static enum err check_named(struct reader *r, const struct block *b)
     return ERR_OK;
 }
 
+/* The first host of `smtp` that is an address, or the first that is a name; NULL: none is. */
+static const struct route_host *host_that_is(const struct block *b, bool address)
+{
+    for (unsigned i = 0; i < b->smtp.n; i++)
+        if ((b->smtp.item[i].ip.family != IP_NONE) == address)
+            return &b->smtp.item[i];
+    return NULL;
+}
+
+/* An address publishes nothing: TLSA records and policies are found by names. */
+static enum err check_published(struct reader *r, const struct block *b)
+{
+    const struct route_host *address = host_that_is(b, true);
+    bool names = b->mx || host_that_is(b, false);
+    if (b->dane == DANE_MANDATORY && address)
+        return read_fail(r, b->seen[ROW_DANE], b->seen[ROW_DANE]->values,
+                         "`dane = mandatory` looks up TLSA records by name and %.*s is an address; "
+                         "name the host",
+                         SPAN_ARG(address->name));
+    for (enum row row = ROW_DANE; row <= ROW_MTA_STS; row++)
+        if ((row == ROW_DANE ? b->dane : b->sts) > 0 && !names)
+            return idle(r, b, row, "a host that has a name");
+    return ERR_OK;
+}
+
 static enum err check_outbound(struct reader *r, const struct block *b)
 {
     static const char encrypt[] = "`tls = encrypt` or more";
@@ -448,6 +486,7 @@ static enum err check_outbound(struct reader *r, const struct block *b)
     if (b->revocation != REVOCATION_OFF && b->tls < TLS_NEED_CHAIN)
         return idle(r, b, ROW_REVOCATION, chain);
     TRY(check_named(r, b));
+    TRY(check_published(r, b));
     return check_weakenings(r, b, needs);
 }
 
@@ -461,11 +500,13 @@ static struct contract block_contract(struct config_make *m, const struct block 
     c.names[0] = intern_names(m, &b->names);
     c.n_names = c.names[0] != NULL;
     c.rules = RULE_CONNECTOR;
+    c.dane = (enum dane_mode)b->dane;
+    c.sts = (enum sts_mode)b->sts;
     return c;
 }
 
 enum err make_outbound(struct reader *r, const struct tree *t, struct out_connector *ret,
-                       const struct tree **ret_certificate)
+                       struct make_connector *made)
 {
     struct block b;
     TRY(read_block(r, t, true, &b));
@@ -487,6 +528,9 @@ enum err make_outbound(struct reader *r, const struct tree *t, struct out_connec
         .contract = block_contract(make_of(r), &b),
         .line = t->line,
     };
-    *ret_certificate = b.seen[ROW_CERTIFICATE];
+    bool named = b.mx || host_that_is(&b, false);
+    made->certificate = b.seen[ROW_CERTIFICATE];
+    made->usual_dane = named && !b.seen[ROW_DANE];
+    made->usual_sts = named && !b.seen[ROW_MTA_STS];
     return ERR_OK;
 }

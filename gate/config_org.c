@@ -135,7 +135,7 @@ static enum err read_outbound(struct reader *r, const struct setting *s, const s
     struct out_connector *c = &o->org.out[o->org.n_out];
     struct make_connector *made = &o->out[o->org.n_out];
     made->at = t;
-    TRY(make_outbound(r, t, c, &made->certificate));
+    TRY(make_outbound(r, t, c, made));
     TRY(name_connector(r, s, t, o, &c->c));
     c->route.file = c->c.file;
     o->org.n_out++;
@@ -242,7 +242,10 @@ static void bind(struct config *c, const struct make_org *o, struct org *org)
         org->in[i].c.org = org;
     for (unsigned i = 0; i < org->n_out; i++) {
         org->out[i].c.org = org;
-        org->out[i].route.port = c->smtp_port;
+        struct route *route = &org->out[i].route;
+        route->port = c->smtp_port;
+        route->contract.dane = o->out[i].usual_dane ? c->dane : route->contract.dane;
+        route->contract.sts = o->out[i].usual_sts ? c->sts : route->contract.sts;
     }
     for (const struct make_identity *i = o->identity; i; i = i->next)
         c->identity[i->number - 1] = (struct config_identity){ i->label, org };

@@ -24,6 +24,7 @@ struct make_identity {
 struct make_connector {
     const struct tree *at;
     const struct tree *certificate; /* the setting, or NULL */
+    bool usual_dane, usual_sts;     /* outbound: it does not say, and the installation's counts */
 };
 
 struct make_org {
@@ -50,8 +51,8 @@ setting_fn make_allow;     /* struct weakening[WEAKEN_COUNT_] */
 /* Blocks of an organisation. They fill in what they say; id, org, file and port are the caller's.
  */
 MUST_USE enum err make_inbound(struct reader *r, const struct tree *t, struct in_connector *ret);
-/* *ret_certificate: where it says which certificate it shows, or NULL. */
+/* Of *made all but `at` is filled in. */
 MUST_USE enum err make_outbound(struct reader *r, const struct tree *t, struct out_connector *ret,
-                                const struct tree **ret_certificate);
+                                struct make_connector *made);
 
 #endif

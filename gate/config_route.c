@@ -224,6 +224,16 @@ static enum err pattern_twice(struct config_make *m, const struct route *table,
                      SPAN_ARG(shown(twice->pattern)), SPAN_ARG(first->at->file), first->at->line);
 }
 
+/* By MX the destination is a domain, and what it publishes counts. A route that names its hosts
+ * says itself what they must be. */
+static void use_published(const struct config *c, struct route *r)
+{
+    if (r->kind != ROUTE_MX)
+        return;
+    r->contract.dane = c->dane;
+    r->contract.sts = c->sts;
+}
+
 enum err make_routes(struct config_make *m)
 {
     struct config *c = m->config;
@@ -235,12 +245,14 @@ enum err make_routes(struct config_make *m)
         table[n] = r->route;
         if (table[n].port == 0)
             table[n].port = c->smtp_port;
+        use_published(c, &table[n]);
         n++;
     }
     ASSERT(n == m->n_route);
     if (route_table_init(&c->routes, table, n, &m->boot->hash_key, &twice) != ERR_OK)
         return pattern_twice(m, table, twice);
     c->routes.mx_default.port = c->smtp_port;
+    use_published(c, &c->routes.mx_default);
     n = 0;
     for (const struct make_route *r = m->route; r; r = r->next, n++)
         if (r->local)

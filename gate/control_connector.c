@@ -133,11 +133,14 @@ static void put_in_demands(const struct in_connector *c, struct buf *out)
 static void put_out_demands(const struct out_connector *c, struct buf *out)
 {
     const struct contract *k = &c->route.contract;
-    if (k->need == TLS_NEED_TRY) {
+    if (contract_allows_plaintext(k)) {
         put_z("TLS where the other side has it", out);
         return;
     }
     put_floor(k->floor, out);
+    if (k->dane == DANE_MANDATORY)
+        put_z(" with TLSA records that match", out);
+    put_z(k->dane == DANE_MANDATORY && k->need >= TLS_NEED_CHAIN ? ", and" : "", out);
     if (k->need == TLS_NEED_CHAIN)
         put_z(" with a valid certificate", out);
     if (k->need == TLS_NEED_NAME)

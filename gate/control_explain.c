@@ -269,8 +269,8 @@ void explain_put(const struct explained *e, const struct facts *facts, struct ct
 {
     enum { REST_MAX = 4096 };
     struct buf text;
-    buf_init(&text, (size_t)ATTRIBUTION_TEXT_MAX + EXPLAIN_TEXT_MAX + SELECT_TEXT_MAX + REST_MAX);
-    STATIC_ASSERT((int)FACTS_TEXT_MAX <= (int)EXPLAIN_TEXT_MAX);
+    buf_init(&text, (size_t)FACTS_TEXT_MAX + ATTRIBUTION_TEXT_MAX + EXPLAIN_TEXT_MAX +
+                        SELECT_TEXT_MAX + REST_MAX);
     ctl_set(out, "from", e->ask.from);
     ctl_set(out, "to", e->ask.to);
     ctl_set_bool(out, "ours", e->ours);

@@ -151,8 +151,12 @@ static void session_resolve(struct session *s)
 static void session_plan(struct session *s)
 {
     struct verdict v;
-    while ((v = decide_plan(&s->dest->contract, &s->facts, s->host)).step == STEP_NEXT_HOST)
+    while ((v = decide_plan(&s->dest->contract, &s->facts, s->host)).step == STEP_NEXT_HOST) {
+        if (v.contract.bar != BAR_NONE)
+            session_tell(s, arena_z(&s->arena, host(s)->name), span_z(v.why));
         s->host++;
+    }
+    s->contract = v.contract;
     switch (v.step) {
     case STEP_CONNECT:
         session_move(s, STAGE_CONNECT);
@@ -193,7 +197,7 @@ static void session_on_open(struct session *s)
     struct smtpc_config config = {
         .hostname = c->hostname,
         .lmtp = s->dest->route.kind == ROUTE_LMTP,
-        .need_tls = s->dest->contract.need > TLS_NEED_TRY,
+        .need_tls = !contract_allows_plaintext(&s->contract),
         .limits = c->limits.out,
     };
     struct span none = SPAN_NONE;
@@ -224,7 +228,7 @@ static void session_clear_again(struct session *s)
 /* After a handshake, or its failure (tls NULL). */
 static void session_secured(struct session *s, const struct tls_facts *tls)
 {
-    struct verdict v = decide_secured(&s->dest->contract, host(s), tls);
+    struct verdict v = decide_secured(&s->contract, host(s), tls);
     struct span none = SPAN_NONE;
     switch (v.step) {
     case STEP_SEND:
@@ -253,7 +257,7 @@ static void session_on_greeted(struct session *s)
 {
     struct host_facts *h = host(s);
     h->starttls_offered = smtpc_exts(s->smtpc) & EXT_STARTTLS ? TRI_YES : TRI_NO;
-    struct verdict v = decide_greeted(&s->dest->contract, h);
+    struct verdict v = decide_greeted(&s->contract, h);
     if (v.step == STEP_NEXT_HOST) {
         host_failed(s, v.why, SPAN_NONE);
         session_next_host(s);
@@ -263,7 +267,7 @@ static void session_on_greeted(struct session *s)
         session_move(s, STAGE_SECURE);
         return;
     }
-    ASSERT(s->dest->contract.need == TLS_NEED_TRY);
+    ASSERT(contract_allows_plaintext(&s->contract));
     stats_add(&s->w->stats, STAT_PLAINTEXT_OUT, 1);
     session_move(s, STAGE_CHECK);
     session_move(s, STAGE_SEND);
@@ -309,7 +313,7 @@ static void session_on_starttls_refused(struct session *s, const struct reply *r
 
 static void session_handshake(struct session *s)
 {
-    const struct contract *k = &s->dest->contract;
+    const struct contract *k = &s->contract;
     const struct host_facts *h = host(s);
     struct buf key;
     char digest[CONTRACT_DIGEST_MAX], ip[IP_TEXT_MAX];
@@ -515,6 +519,7 @@ void outbound_start(struct dest *d)
     struct session *s = NEW(struct session);
     s->dest = d;
     s->w = d->worker;
+    s->contract = d->contract;
     list_init(&s->idle);
     arena_init(&s->arena, SESSION_ARENA_MAX);
     arena_init(&s->job_arena, JOB_ARENA_MAX);

@@ -18,9 +18,11 @@ struct session {
     unsigned epoch; /* counts connections and the end: an event of an older one is void */
     struct defer gone;
     struct resolve_query *query;
-    struct facts facts; /* strings are the query's and the session arena's */
-    unsigned host;      /* in facts */
-    bool in_clear;      /* TLS failed here before and the contract lets mail go without */
+    struct facts facts;       /* strings are the query's and the session arena's */
+    unsigned host;            /* in facts */
+    struct contract contract; /* of that host: decide_host_contract; before PLAN the destination's.
+                                 Its TLSA records are those of facts */
+    bool in_clear;            /* TLS failed here before and the contract lets mail go without */
     struct conn *conn;
     bool handshake; /* conn is in one */
     struct smtpc *smtpc;

@@ -66,7 +66,7 @@ static void job_report(struct session *s)
 {
     struct attempt a = { .started_ms = s->started_ms,
                          .tls = s->conn ? conn_tls(s->conn) : NULL,
-                         .contract = &s->dest->contract,
+                         .contract = &s->contract,
                          .stage = outbound_stages()[s->stage].name,
                          .detail = buf_span(&s->detail) };
     if (s->host < s->facts.n_host)

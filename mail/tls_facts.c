@@ -36,8 +36,12 @@ static const struct flag_key flags[] = {
     { "anchor-private", AT(anchor_private), true },
 };
 #undef AT
+static const char *const dane_names[TLS_DANE_COUNT_] = {
+    [TLS_DANE_UNKNOWN] = "unknown", [TLS_DANE_NO] = "no",           [TLS_DANE_EE] = "ee",
+    [TLS_DANE_TA] = "ta",           [TLS_DANE_EXPIRED] = "expired", [TLS_DANE_NAME] = "name",
+};
 STATIC_ASSERT(ESCAPED *(16 + 64 + 64 + 255 + 64 + TLS_FACTS_NAMES_MAX + 256 + 200 + 64) +
-                  (COUNTOF(strings) + COUNTOF(flags) + 2) * PAIR_BYTES_MAX <=
+                  (COUNTOF(strings) + COUNTOF(flags) + 3) * PAIR_BYTES_MAX <=
               TLS_FACTS_TEXT_MAX);
 
 void tls_facts_print(const struct tls_facts *f, struct buf *out)
@@ -60,6 +64,9 @@ void tls_facts_print(const struct tls_facts *f, struct buf *out)
     }
     if (f->revoked != TLS_REVOKED_UNKNOWN)
         kv_str(out, "revoked", f->revoked == TLS_REVOKED_YES ? SPAN("yes") : SPAN("no"));
+    ASSERT((size_t)f->dane < COUNTOF(dane_names));
+    if (f->dane != TLS_DANE_UNKNOWN)
+        kv_str(out, "dane", span_z(dane_names[f->dane]));
     kv_num(out, "bits", f->bits);
 }
 
@@ -80,6 +87,17 @@ static enum err read_revoked(struct span value, enum tls_revoked *ret)
     return ERR_OK;
 }
 
+static enum err read_dane(struct span value, enum tls_dane *ret)
+{
+    for (size_t i = 0; i < COUNTOF(dane_names); i++) {
+        if (!span_eq(value, span_z(dane_names[i])))
+            continue;
+        *ret = (enum tls_dane)i;
+        return ERR_OK;
+    }
+    return ERR_SYNTAX;
+}
+
 /* Keeps one pair, if its key is one of ours. */
 static enum err read_pair(struct tls_facts *f, struct span key, struct span value, struct arena *a)
 {
@@ -91,6 +109,8 @@ static enum err read_pair(struct tls_facts *f, struct span key, struct span valu
             return read_flag(value, (void *)((char *)f + flags[i].at));
     if (span_eq(key, SPAN("revoked")))
         return read_revoked(value, &f->revoked);
+    if (span_eq(key, SPAN("dane")))
+        return read_dane(value, &f->dane);
     uint64_t bits = 0;
     if (!span_eq(key, SPAN("bits")))
         return ERR_OK;

@@ -9,6 +9,20 @@
 /* What a CRL or an OCSP answer says of the peer's chain. */
 enum tls_revoked { TLS_REVOKED_UNKNOWN, TLS_REVOKED_NO, TLS_REVOKED_YES };
 
+/* Did the certificate match the host's TLSA records (RFC 7672 3)? DANE-EE ignores names and dates;
+ * DANE-TA looks at both, and at no anchor but the record's: neither of them at the public roots.
+ * What the chain is worth by those (chain_ok, expired, name_ok) is reported beside it. */
+enum tls_dane {
+    TLS_DANE_UNKNOWN, /* not asked for, or it cannot be told */
+    TLS_DANE_NO,      /* no record matches */
+    TLS_DANE_EE,      /* a DANE-EE record matches the server's certificate or key */
+    TLS_DANE_TA, /* a DANE-TA record matches an issuer; the chain is in time and names the host */
+    TLS_DANE_EXPIRED, /* DANE-TA matches, but a certificate on the way is out of its time */
+    TLS_DANE_NAME,    /* DANE-TA matches, but the certificate has none of the names that count:
+                         the TLSA base domain, the next-hop domain (RFC 7672 3.2.2) */
+    TLS_DANE_COUNT_
+};
+
 struct tls_facts {
     bool on;             /* false: plaintext, all below is empty */
     bool forward_secret; /* (EC)DHE: always so under TLS 1.3 */
@@ -20,6 +34,7 @@ struct tls_facts {
     bool client_usage;   /* its extended key usages allow a client, or there are none */
     bool anchor_private; /* `anchor` is a partner's own CA: it vouches only where it is named */
     enum tls_revoked revoked;
+    enum tls_dane dane;  /* of a resumed session: what the first handshake showed */
     int bits;            /* strength of the cipher, in bits */
     struct span version; /* "TLSv1.3" */
     struct span suite;   /* IANA name: "TLS_AES_256_GCM_SHA384" */
@@ -36,8 +51,9 @@ struct tls_facts {
 enum { TLS_FACTS_NAMES_MAX = 1024, TLS_FACTS_TEXT_MAX = 8448 };
 
 /* Appends key=value pairs (tls=TLSv1.3 suite=... fs=yes ...); plaintext appends tls=none. Empty
- * strings are left out, long ones cut; expired, client-usage, anchor-private and revoked stand only
- * where they say more than no or unknown. The names of the keys are not used by envelope.h. */
+ * strings are left out, long ones cut; expired, client-usage, anchor-private, revoked and dane
+ * stand only where they say more than no or unknown. The names of the keys are not used by
+ * envelope.h. */
 struct buf;
 void tls_facts_print(const struct tls_facts *f, struct buf *out);
 /* Reads what tls_facts_print wrote; unknown keys are passed over. ERR_SYNTAX: no tls key, or a

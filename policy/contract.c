@@ -29,6 +29,23 @@ static const struct {
     [BREACH_REVOKED] = { "revoked", "the certificate is revoked" },
     [BREACH_UNTOLD] = { "untold", "it cannot be told whether the certificate is revoked" },
     [BREACH_NAME] = { "name", "the certificate does not name the host" },
+    [BREACH_BARRED] = { "barred", "no channel to this host will do" },
+    [BREACH_TLSA] = { "tlsa", "the certificate does not match the host's TLSA records" },
+    [BREACH_TLSA_EXPIRED] = { "tlsa-expired",
+                              "the certificate matches a DANE-TA record and is out of its time" },
+    [BREACH_TLSA_NAME] = { "tlsa-name",
+                           "the certificate matches a DANE-TA record and does not name the host" },
+};
+
+static const char *const dane_names[DANE_MODE_COUNT_] = {
+    [DANE_OFF] = "off",
+    [DANE_OPPORTUNISTIC] = "opportunistic",
+    [DANE_MANDATORY] = "mandatory",
+};
+
+static const char *const sts_names[STS_MODE_COUNT_] = {
+    [STS_OFF] = "off",
+    [STS_OPPORTUNISTIC] = "opportunistic",
 };
 
 static const struct {
@@ -38,6 +55,7 @@ static const struct {
     { RULE_DEFAULT, "default" },     { RULE_ROUTE, "route" },
     { RULE_LOCAL, "local" },         { RULE_REQUIRETLS, "requiretls" },
     { RULE_CONNECTOR, "connector" }, { RULE_WEAKENED, "weakened" },
+    { RULE_DANE, "dane" },           { RULE_STS, "mta-sts" },
 };
 
 struct contract contract_none(void)
@@ -62,11 +80,19 @@ static void add_names(struct contract *c, const struct name_set *set)
     c->n_names++;
 }
 
+/* DANE asks for TLS by itself. */
+static bool of_dane(const struct contract *c)
+{
+    return c->tlsa || c->dane == DANE_MANDATORY;
+}
+
 /* The one form that all contracts with these demands share. */
 static struct contract canonical(const struct contract *c)
 {
     struct contract k = *c;
     ASSERT(c->n_names <= CONTRACT_NAMES_MAX);
+    if (of_dane(c) && c->need < TLS_NEED_ENCRYPT)
+        k.need = TLS_NEED_ENCRYPT;
     k.allow_expired = c->need >= TLS_NEED_CHAIN && c->allow_expired;
     k.host_name = c->host_name || (c->need == TLS_NEED_NAME && c->n_names == 0);
     k.n_names = 0;
@@ -90,13 +116,19 @@ static bool wants_time(const struct contract *c)
     return c->need >= TLS_NEED_CHAIN && !c->allow_expired;
 }
 
+static bool same_tlsa(const struct contract *a, const struct contract *b)
+{
+    return a->tlsa == b->tlsa || (a->tlsa && b->tlsa && tlsa_set_eq(a->tlsa, b->tlsa));
+}
+
 struct contract contract_join(struct contract a, struct contract b)
 {
     struct contract j = canonical(&a);
     b = canonical(&b);
     bool wants = wants_time(&a) || wants_time(&b);
     ASSERT(a.identity == 0 || b.identity == 0 || a.identity == b.identity);
-    j.need = a.need > b.need ? a.need : b.need;
+    ASSERT(!a.tlsa || !b.tlsa || same_tlsa(&a, &b));
+    j.need = j.need > b.need ? j.need : b.need;
     j.forward_secret = a.forward_secret || b.forward_secret;
     j.allow_expired = j.need >= TLS_NEED_CHAIN && !wants;
     j.floor = a.floor > b.floor ? a.floor : b.floor;
@@ -106,6 +138,11 @@ struct contract contract_join(struct contract a, struct contract b)
         add_names(&j, b.names[i]);
     j.identity = a.identity != 0 ? a.identity : b.identity;
     j.rules = a.rules | b.rules;
+    j.dane = a.dane > b.dane ? a.dane : b.dane;
+    j.sts = a.sts > b.sts ? a.sts : b.sts;
+    j.authenticated = a.authenticated || b.authenticated;
+    j.tlsa = a.tlsa ? a.tlsa : b.tlsa;
+    j.bar = a.bar > b.bar ? a.bar : b.bar;
     return j;
 }
 
@@ -116,9 +153,11 @@ bool contract_at_least(const struct contract *a, const struct contract *b)
         if (!has_names(&x, y.names[i]))
             return false;
     }
-    return x.need >= y.need && x.floor >= y.floor && x.forward_secret >= y.forward_secret &&
-           x.revocation >= y.revocation && x.host_name >= y.host_name &&
-           wants_time(&x) >= wants_time(&y);
+    bool of_host = x.dane >= y.dane && x.sts >= y.sts && x.authenticated >= y.authenticated &&
+                   x.bar >= y.bar && (!y.tlsa || same_tlsa(&x, &y));
+    return of_host && x.need >= y.need && x.floor >= y.floor &&
+           x.forward_secret >= y.forward_secret && x.revocation >= y.revocation &&
+           x.host_name >= y.host_name && wants_time(&x) >= wants_time(&y);
 }
 
 bool contract_eq(const struct contract *a, const struct contract *b)
@@ -126,12 +165,41 @@ bool contract_eq(const struct contract *a, const struct contract *b)
     return a->identity == b->identity && contract_at_least(a, b) && contract_at_least(b, a);
 }
 
+bool contract_allows_plaintext(const struct contract *c)
+{
+    return c->need == TLS_NEED_TRY && !of_dane(c) && c->bar == BAR_NONE;
+}
+
 /* --- texts */
+
+const char *dane_mode_name(enum dane_mode m)
+{
+    ASSERT((size_t)m < COUNTOF(dane_names));
+    return dane_names[m];
+}
+
+const char *sts_mode_name(enum sts_mode m)
+{
+    ASSERT((size_t)m < COUNTOF(sts_names));
+    return sts_names[m];
+}
 
 /* The host's name is demanded, and the need alone does not say so. */
 static bool shows_host(const struct contract *c)
 {
     return c->host_name && (c->n_names > 0 || c->need != TLS_NEED_NAME);
+}
+
+/* What facts about hosts raise, and what they raised. */
+static void put_host_digest(const struct contract *k, struct buf *text)
+{
+    char digest[TLSA_DIGEST_MAX];
+    if (k->dane != DANE_OFF || k->sts != STS_OFF || k->authenticated)
+        buf_putf(text, ".d%ds%d%s", k->dane, k->sts, k->authenticated ? "a" : "");
+    if (k->tlsa)
+        buf_putf(text, ".t%s", tlsa_set_digest(k->tlsa, digest));
+    if (k->bar != BAR_NONE)
+        buf_putf(text, ".bar%d", k->bar);
 }
 
 const char *contract_digest(const struct contract *c, char ret[static CONTRACT_DIGEST_MAX])
@@ -149,6 +217,7 @@ const char *contract_digest(const struct contract *c, char ret[static CONTRACT_D
         buf_put(&text, SPAN(".host"));
     if (k.identity != 0)
         buf_putf(&text, ".i%u", k.identity);
+    put_host_digest(&k, &text);
     memcpy(ret, buf_z(&text), text.n + 1);
     buf_done(&text);
     return ret;
@@ -200,6 +269,19 @@ static void put_rules(unsigned rules, struct buf *out)
         buf_put(out, SPAN("nobody"));
 }
 
+/* Opportunistic is what is usual: what it leads to is said of each host. */
+static void put_host_demands(const struct contract *c, struct buf *out)
+{
+    if (c->dane == DANE_MANDATORY)
+        buf_putf(out, " dane=%s", dane_mode_name(c->dane));
+    if (c->tlsa)
+        buf_putf(out, " tlsa=%u", c->tlsa->n);
+    if (c->authenticated)
+        buf_put(out, SPAN(" authenticated=yes"));
+    if (c->bar != BAR_NONE)
+        buf_putf(out, " bar=%s", bar_name(c->bar));
+}
+
 void contract_print(const struct contract *c, struct buf *out)
 {
     struct contract k = canonical(c);
@@ -213,6 +295,7 @@ void contract_print(const struct contract *c, struct buf *out)
     put_names(&k, out);
     if (k.identity != 0)
         buf_putf(out, " identity=%u", k.identity);
+    put_host_demands(&k, out);
     put_rules(k.rules, out);
 }
 
@@ -258,6 +341,22 @@ static enum breach judge_chain(const struct contract *c, const struct tls_facts 
     return BREACH_NONE;
 }
 
+/* RFC 7672 3: what the records say is enough, and nothing else makes it good. */
+static enum breach judge_tlsa(const struct tls_facts *tls)
+{
+    switch (tls->dane) {
+    case TLS_DANE_EE:
+    case TLS_DANE_TA:
+        return BREACH_NONE;
+    case TLS_DANE_EXPIRED:
+        return BREACH_TLSA_EXPIRED;
+    case TLS_DANE_NAME:
+        return BREACH_TLSA_NAME;
+    default:
+        return BREACH_TLSA;
+    }
+}
+
 static bool names_hold(const struct contract *c, const struct tls_facts *tls)
 {
     for (unsigned i = 0; i < c->n_names; i++) {
@@ -270,9 +369,11 @@ static bool names_hold(const struct contract *c, const struct tls_facts *tls)
 enum breach contract_judge(const struct contract *c, const struct tls_facts *tls)
 {
     int version = tls->on ? version_number(tls->version) : 0;
+    if (c->bar != BAR_NONE)
+        return BREACH_BARRED;
     if (tls->on && version < CONTRACT_FLOOR_MIN)
         return BREACH_OLD;
-    if (c->need == TLS_NEED_TRY)
+    if (contract_allows_plaintext(c))
         return BREACH_NONE;
     if (!tls->on)
         return BREACH_PLAIN;
@@ -280,6 +381,9 @@ enum breach contract_judge(const struct contract *c, const struct tls_facts *tls
         return BREACH_FLOOR;
     if (c->forward_secret && !tls->forward_secret)
         return BREACH_SECRECY;
+    enum breach dane = c->tlsa ? judge_tlsa(tls) : BREACH_NONE;
+    if (dane != BREACH_NONE)
+        return dane;
     enum breach chain = c->need >= TLS_NEED_CHAIN ? judge_chain(c, tls) : BREACH_NONE;
     if (chain != BREACH_NONE)
         return chain;

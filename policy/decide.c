@@ -45,11 +45,19 @@ struct contract decide_contract(const struct route *r, const struct message_fact
 {
     struct contract c = contract_join(contract_none(), r->contract);
     bool local = is_local(r);
-    if (local)
+    if (local) {
         c.rules |= RULE_LOCAL;
+        c.dane = DANE_OFF;
+        c.sts = STS_OFF;
+    }
+    if (m->tls_required_no && !m->requiretls) {
+        c.dane = c.dane == DANE_MANDATORY ? DANE_MANDATORY : DANE_OFF;
+        c.sts = STS_OFF;
+    }
     if (m->requiretls && !local) {
         struct contract asked = contract_none();
         asked.need = TLS_NEED_ENCRYPT;
+        asked.authenticated = true;
         asked.rules = RULE_REQUIRETLS;
         c = contract_join(c, asked);
     }
@@ -97,20 +105,87 @@ static bool all_without_address(const struct facts *f, unsigned ours)
     return f->n_host > 0;
 }
 
-static struct reply reply_no_tls(void)
+/* The destination itself asks for TLS, by what it publishes. */
+static bool published(const struct contract *c)
 {
+    return c->rules & (RULE_DANE | RULE_STS);
+}
+
+static struct reply reply_no_tls(const struct contract *c)
+{
+    if (published(c))
+        return REPLY(450, 4, 7, 321,
+                     "starttls-not-supported: DANE or MTA-STS of the destination requires TLS, and "
+                     "it does not offer STARTTLS");
     return REPLY(450, 4, 4, 317, "TLS is required, and the destination does not offer STARTTLS");
 }
 
-static struct reply reply_handshake(void)
+static struct reply reply_handshake(const struct contract *c)
 {
+    if (published(c))
+        return REPLY(450, 4, 7, 321,
+                     "starttls-not-supported: DANE or MTA-STS of the destination requires TLS, and "
+                     "the TLS handshake failed");
     return REPLY(450, 4, 4, 317, "TLS is required, and the TLS handshake failed");
 }
 
-/* What the sender reads of a channel that broke its contract. */
-static struct reply reply_breach(enum breach breach)
+static struct reply reply_bar(enum bar bar)
+{
+    switch (bar) {
+    case BAR_REQUIRETLS:
+        return REPLY(450, 4, 7, 30,
+                     "REQUIRETLS: neither DNSSEC nor MTA-STS says who the mail host is");
+    case BAR_STS_HOST:
+        return REPLY(450, 4, 4, 8,
+                     "The mail host failed MTA-STS validation: the policy does not list it");
+    case BAR_NO_TLSA:
+        return REPLY(450, 4, 7, 323,
+                     "tlsa-invalid: DANE is required, and the host has no usable TLSA records");
+    case BAR_NO_DNSSEC:
+        return REPLY(
+            450, 4, 7, 324,
+            "dnssec-invalid: DANE is required, and DNSSEC does not secure the destination");
+    case BAR_TLSA_BOGUS:
+        return REPLY(450, 4, 7, 324,
+                     "dnssec-invalid: the TLSA records of the host fail DNSSEC validation");
+    default:
+        return REPLY(451, 4, 4, 312, "DNS query failed: the TLSA records of the host");
+    }
+}
+
+/* The same three causes where MTA-STS asks for the certificate. */
+static struct reply reply_sts(enum breach breach)
 {
     switch (breach) {
+    case BREACH_CHAIN:
+        return REPLY(450, 4, 7, 5,
+                     "Certificate failed MTA-STS validation: it does not chain to a trusted root");
+    case BREACH_EXPIRED:
+        return REPLY(450, 4, 7, 5, "Certificate failed MTA-STS validation: it is out of its time");
+    default:
+        return REPLY(450, 4, 7, 5,
+                     "Certificate failed MTA-STS validation: it does not name the host");
+    }
+}
+
+/* What the sender reads of a channel that broke its contract. */
+static struct reply reply_breach(const struct contract *c, enum breach breach)
+{
+    bool pkix = breach == BREACH_CHAIN || breach == BREACH_EXPIRED || breach == BREACH_NAME;
+    if (pkix && c->rules & RULE_STS && c->n_names == 0)
+        return reply_sts(breach);
+    switch (breach) {
+    case BREACH_BARRED:
+        return reply_bar(c->bar);
+    case BREACH_TLSA:
+        return REPLY(450, 4, 7, 323,
+                     "tlsa-invalid: the certificate does not match the TLSA records of the host");
+    case BREACH_TLSA_EXPIRED:
+        return REPLY(450, 4, 7, 322,
+                     "certificate-expired: the certificate of the host is out of its time");
+    case BREACH_TLSA_NAME:
+        return REPLY(450, 4, 7, 325,
+                     "certificate-host-mismatch: the certificate does not name the host");
     case BREACH_CHAIN:
         return REPLY(450, 4, 7, 320,
                      "Certificate validation failed: it does not chain to a trusted root");
@@ -132,9 +207,11 @@ static struct reply reply_breach(enum breach breach)
 /* Facts that do not say what was broken: by what the contract asks. */
 static struct reply reply_channel(const struct contract *c, const struct host_facts *h)
 {
+    if (h->breach == BREACH_NONE && c->tlsa)
+        return reply_breach(c, BREACH_TLSA);
     if (h->breach == BREACH_NONE && c->need >= TLS_NEED_CHAIN)
         return REPLY(450, 4, 7, 320, "Certificate validation failed");
-    return reply_breach(h->breach);
+    return reply_breach(c, h->breach);
 }
 
 static struct reply reply_dns(void)
@@ -145,16 +222,27 @@ static struct reply reply_dns(void)
 /* Why the host that was tried last did not take the mail. */
 static struct reply reply_last(const struct contract *c, const struct host_facts *h)
 {
-    bool demanded = c->need > TLS_NEED_TRY;
+    bool demanded = !contract_allows_plaintext(c);
     if (h->connected != TRI_YES)
         return REPLY(451, 4, 4, 1, "No host of the destination could be reached");
     if (h->channel == TRI_NO)
         return reply_channel(c, h);
     if (demanded && h->handshake == TRI_NO)
-        return reply_handshake();
+        return reply_handshake(c);
     if (demanded && h->starttls_offered == TRI_NO)
-        return reply_no_tls();
+        return reply_no_tls(c);
     return REPLY(451, 4, 4, 1, "No host of the destination took the mail");
+}
+
+/* Why the last host that has an address was not tried: no channel to it would do. */
+static enum bar last_bar(const struct contract *c, const struct facts *f, unsigned ours)
+{
+    for (unsigned i = f->n_host; i-- > 0;) {
+        struct contract k = decide_host_contract(c, f, i);
+        if (f->host[i].preference < ours && has_address(&f->host[i]) && k.bar != BAR_NONE)
+            return k.bar;
+    }
+    return BAR_NONE;
 }
 
 static struct verdict end_of_list(const struct contract *c, const struct facts *f, unsigned ours)
@@ -164,21 +252,30 @@ static struct verdict end_of_list(const struct contract *c, const struct facts *
         return stop(c, STEP_BOUNCE,
                     REPLY(550, 5, 4, 4, "No mail host of the domain has an address"),
                     "every mail host is proven to have no address");
+    enum bar bar = last_bar(c, f, ours);
+    if (!h && bar != BAR_NONE)
+        return stop(c, STEP_DEFER, reply_bar(bar), bar_words(bar));
     if (!h)
         return stop(c, STEP_DEFER, reply_dns(), "no mail host has an address that is known");
-    return stop(c, STEP_DEFER, reply_last(c, h), "every host was tried and none took the mail");
+    struct contract k = decide_host_contract(c, f, (unsigned)(h - f->host));
+    return stop(c, STEP_DEFER, reply_last(&k, h), "every host was tried and none took the mail");
 }
 
-static struct verdict plan_host(const struct contract *c, const struct host_facts *h, unsigned ours)
+static struct verdict plan_host(const struct contract *c, const struct facts *f, unsigned i,
+                                unsigned ours)
 {
+    const struct host_facts *h = &f->host[i];
     if (h->preference >= ours)
         return stop(c, STEP_NEXT_HOST, REPLY(451, 4, 4, 6, "The host is no nearer than we are"),
                     "we are in the list, and only better preferences than ours count");
     /* = RFC 4035 5.5: a bogus answer is treated as a failed lookup */
     if (h->mx_security == SECURITY_BOGUS || (h->ip_security == SECURITY_BOGUS && !h->is_path))
         return stop(c, STEP_NEXT_HOST, reply_dns(), "DNSSEC says that the answer is forged");
+    struct contract k = decide_host_contract(c, f, i);
+    if (has_address(h) && k.bar != BAR_NONE)
+        return stop(&k, STEP_NEXT_HOST, reply_bar(k.bar), bar_words(k.bar));
     if (has_address(h))
-        return go(c, STEP_CONNECT, "the host has an address");
+        return go(&k, STEP_CONNECT, "the host has an address");
     if (h->has_ip == TRI_UNKNOWN)
         return stop(c, STEP_NEXT_HOST, reply_dns(), "the address of the host cannot be told");
     return stop(c, STEP_NEXT_HOST, REPLY(451, 4, 4, 4, "The host has no address"),
@@ -219,7 +316,7 @@ struct verdict decide_plan(const struct contract *c, const struct facts *f, unsi
                     "we are the best mail host of a domain that is not ours");
     if (i == f->n_host)
         return end_of_list(c, f, ours);
-    return plan_host(c, &f->host[i], ours);
+    return plan_host(c, f, i, ours);
 }
 
 /* --- one host */
@@ -227,33 +324,37 @@ struct verdict decide_plan(const struct contract *c, const struct facts *f, unsi
 struct verdict decide_greeted(const struct contract *c, const struct host_facts *h)
 {
     bool failed = h->handshake == TRI_NO;
+    if (c->bar != BAR_NONE)
+        return stop(c, STEP_NEXT_HOST, reply_bar(c->bar), bar_words(c->bar));
     if (h->starttls_offered == TRI_UNKNOWN)
         return stop(c, STEP_NEXT_HOST, REPLY(451, 4, 4, 1, "The host did not finish its greeting"),
                     "the host did not say what it offers");
     if (h->starttls_offered == TRI_YES && !failed)
         return go(c, STEP_STARTTLS, "TLS is offered, so it is used");
-    if (c->need == TLS_NEED_TRY)
+    if (contract_allows_plaintext(c))
         return go(c, STEP_SEND,
                   failed ? "plaintext: TLS failed at this host and nobody demands it"
                          : "plaintext: the host offers no TLS and nobody demands it");
     if (failed)
-        return stop(c, STEP_NEXT_HOST, reply_handshake(), "TLS is demanded and failed");
-    return stop(c, STEP_NEXT_HOST, reply_no_tls(), "TLS is demanded and not offered");
+        return stop(c, STEP_NEXT_HOST, reply_handshake(c), "TLS is demanded and failed");
+    return stop(c, STEP_NEXT_HOST, reply_no_tls(c), "TLS is demanded and not offered");
 }
 
 struct verdict decide_secured(const struct contract *c, const struct host_facts *h,
                               const struct tls_facts *tls)
 {
     bool on = tls && tls->on && h->handshake != TRI_NO;
-    if (!on && c->need == TLS_NEED_TRY)
+    if (c->bar != BAR_NONE)
+        return stop(c, STEP_NEXT_HOST, reply_bar(c->bar), bar_words(c->bar));
+    if (!on && contract_allows_plaintext(c))
         return go(c, STEP_PLAINTEXT, "TLS failed at this host and nobody demands it");
     if (!on)
-        return stop(c, STEP_NEXT_HOST, reply_handshake(), "TLS is demanded and failed");
+        return stop(c, STEP_NEXT_HOST, reply_handshake(c), "TLS is demanded and failed");
 
     enum breach breach = contract_judge(c, tls);
     if (breach == BREACH_NONE)
         return go(c, STEP_SEND, "the channel is what the contract asks");
-    struct verdict v = stop(c, STEP_NEXT_HOST, reply_breach(breach), contract_breach(c, tls));
+    struct verdict v = stop(c, STEP_NEXT_HOST, reply_breach(c, breach), contract_breach(c, tls));
     v.breach = breach;
     return v;
 }

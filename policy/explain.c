@@ -1,4 +1,5 @@
 #include "policy/explain.h"
+#include "policy/explain_host.h"
 #include "base/when.h"
 #include "mail/text.h"
 
@@ -16,6 +17,8 @@ static const struct {
     { RULE_REQUIRETLS, "the message asks for TLS itself (REQUIRETLS, RFC 8689)" },
     { RULE_CONNECTOR, "the connector asks for it" },
     { RULE_WEAKENED, "a weakening of the connector lowers what it asks" },
+    { RULE_DANE, "the TLSA records of the host ask for it (DANE, RFC 7672)" },
+    { RULE_STS, "the MTA-STS policy of the destination asks for it (RFC 8461)" },
 };
 
 static const char *const need_sentences[TLS_NEED_COUNT_] = {
@@ -217,7 +220,18 @@ static void put_names(const struct contract *c, struct buf *out)
 static void put_certificate(const struct contract *c, struct buf *out)
 {
     bool named = c->need == TLS_NEED_NAME && c->n_names > 0 && !c->host_name;
-    put_line("", need_sentences[named ? TLS_NEED_CHAIN : c->need], out);
+    if (c->need == TLS_NEED_ENCRYPT && c->dane == DANE_MANDATORY)
+        put_line("",
+                 "mail passes only to hosts whose TLSA records can be used and match; never in "
+                 "clear",
+                 out);
+    else if (c->need < TLS_NEED_NAME && c->authenticated)
+        put_line("",
+                 "mail passes only through TLS, to a host that TLSA records or a trusted "
+                 "certificate for its name prove; never in clear",
+                 out);
+    else
+        put_line("", need_sentences[named ? TLS_NEED_CHAIN : c->need], out);
     put_names(c, out);
     if (c->need < TLS_NEED_CHAIN)
         return;
@@ -333,9 +347,9 @@ static struct verdict host_verdict(const struct contract *c, const struct facts 
     if (h->connected == TRI_NO || h->channel == TRI_NO)
         v.step = STEP_NEXT_HOST;
     else if (h->handshake == TRI_NO)
-        v = decide_secured(c, h, NULL);
+        v = decide_secured(&v.contract, h, NULL);
     else if (h->starttls_offered != TRI_UNKNOWN)
-        v = decide_greeted(c, h);
+        v = decide_greeted(&v.contract, h);
     return v;
 }
 
@@ -370,12 +384,13 @@ static void put_host(const struct contract *c, const struct facts *f, unsigned i
     const struct host_facts *h = &f->host[i];
     struct verdict plan = decide_plan(c, f, i), v = host_verdict(c, f, i);
     put_host_name(h, i + 1, out);
+    explain_host(c, f, i, INDENT, out);
     if (plan.step == STEP_NEXT_HOST)
         put_verdict("it is passed over", &plan, out);
     if (plan.step != STEP_CONNECT)
         return; /* the domain as a whole is judged: said at the end */
     if (v.step == STEP_CONNECT)
-        put_prospects(c, h, out);
+        put_prospects(&plan.contract, h, out);
     else
         put_outcome(h, &v, out);
 }
@@ -394,12 +409,31 @@ static enum weakening_kind weakening_for(const struct contract *c, const struct 
     return WEAKEN_COUNT_;
 }
 
+/* What is published is obeyed because somebody here says so. */
+static void put_unpublished(const struct explain_input *in, const struct verdict *v,
+                            struct buf *out)
+{
+    unsigned rules = explain_published(&v->contract, in->facts);
+    const char *place = connector_of(in) ? "the connector" : "out { }";
+    if (rules & RULE_DANE) {
+        put_label("", out);
+        buf_putf(out, "dane = off in %s would leave its TLSA records aside (not recommended)\n",
+                 place);
+    }
+    if (rules & RULE_STS) {
+        put_label("", out);
+        buf_putf(out, "mta_sts = off in %s would leave its policy aside (not recommended)\n",
+                 place);
+    }
+}
+
 static void put_failed_change(const struct explain_input *in, const struct verdict *v,
                               struct buf *out)
 {
     const struct host_facts *h = decide_last_failure(in->facts);
     put_line("change", "the destination must meet the contract, or who asks must ask for less",
              out);
+    put_unpublished(in, v, out);
     if (!connector_of(in) || !h)
         return;
     enum weakening_kind k = weakening_for(&v->contract, h);
@@ -422,7 +456,8 @@ static void put_unweakened(const struct out_connector *by, struct buf *out)
 static void put_change(const struct explain_input *in, const struct verdict *v, struct buf *out)
 {
     const struct out_connector *by = connector_of(in);
-    bool channel = v->reply.code == 450; /* decide.h: the codes of TLS */
+    /* decide.h: the codes of TLS */
+    bool channel = v->reply.code == 450 || v->reply.status.detail == 312;
     bool fails = reply_permanent(&v->reply) || reply_transient(&v->reply);
     if (v->contract.rules & RULE_LOCAL || (fails && !channel))
         return;

@@ -16,6 +16,19 @@ static const char *const security_names[] = {
     [SECURITY_BOGUS] = "bogus",
 };
 
+static const char *const tlsa_states[TLSA_STATE_COUNT_] = {
+    [TLSA_NOT_ASKED] = "not-asked", [TLSA_NONE] = "none",   [TLSA_FOUND] = "found",
+    [TLSA_FAILED] = "failed",       [TLSA_BOGUS] = "bogus",
+};
+
+static const char *const sts_states[STS_STATE_COUNT_] = {
+    [STS_NOT_ASKED] = "not-asked", [STS_NONE] = "none",     [STS_TESTING] = "testing",
+    [STS_ENFORCE] = "enforce",     [STS_FAILED] = "failed",
+};
+
+/* Of the records of an answer those that are not kept: in the text they are numbers. */
+enum { RECORDS_COUNTED_MAX = 10000 };
+
 enum kind {
     KIND_TEXT,
     KIND_TIME,
@@ -24,6 +37,10 @@ enum kind {
     KIND_TRI,
     KIND_SECURITY,
     KIND_BREACH,
+    KIND_TLSA_STATE,
+    KIND_STS_STATE,
+    KIND_RECORDS,
+    KIND_COUNT,
     KIND_IPS
 };
 
@@ -57,6 +74,16 @@ static const struct field host_field[] = {
     HOST("has-ip", KIND_TRI, has_ip),
     HOST("mx-security", KIND_SECURITY, mx_security),
     HOST("ip-security", KIND_SECURITY, ip_security),
+    HOST("tlsa", KIND_TLSA_STATE, tlsa_state),
+    HOST("tlsa-records", KIND_RECORDS, tlsa), /* record[] and n */
+    HOST("tlsa-unusable", KIND_COUNT, tlsa.n_unusable),
+    HOST("tlsa-dropped", KIND_COUNT, tlsa.n_dropped),
+    HOST("tlsa-base", KIND_TEXT, tlsa_base),
+    HOST("sts", KIND_STS_STATE, sts),
+    HOST("sts-match", KIND_TRI, sts_match),
+    HOST("sts-domain", KIND_TEXT, sts_domain),
+    HOST("sts-id", KIND_TEXT, sts_id),
+    HOST("sts-fetched", KIND_TIME, sts_fetched_ms),
     HOST("us", KIND_FLAG, is_us),
     HOST("path", KIND_FLAG, is_path),
     HOST("connected", KIND_TRI, connected),
@@ -93,9 +120,28 @@ static void put_ips(const struct host_facts *h, struct buf *out)
     }
 }
 
+static void put_records(const struct tlsa_set *set, struct buf *out)
+{
+    ASSERT(set->n <= TLSA_RECORDS_MAX);
+    for (unsigned i = 0; i < set->n; i++) {
+        buf_putf(out, "%s", i ? "," : "");
+        tlsa_print(&set->record[i], '-', out);
+    }
+}
+
+static const char *name_at(const char *const *names, size_t n, unsigned i)
+{
+    ASSERT(i < n);
+    return names[i];
+}
+
+static unsigned count_shown(unsigned n)
+{
+    return n < RECORDS_COUNTED_MAX ? n : RECORDS_COUNTED_MAX;
+}
+
 static void put_value(enum kind kind, const void *value, struct buf *out)
 {
-    enum security security;
     switch (kind) {
     case KIND_TEXT:
         put_text(*(const struct span *)value, out);
@@ -113,12 +159,25 @@ static void put_value(enum kind kind, const void *value, struct buf *out)
         buf_putf(out, "%s", tri_name(*(const enum tri *)value));
         return;
     case KIND_SECURITY:
-        security = *(const enum security *)value;
-        ASSERT((size_t)security < COUNTOF(security_names));
-        buf_putf(out, "%s", security_names[security]);
+        buf_putf(out, "%s",
+                 name_at(security_names, COUNTOF(security_names), *(const enum security *)value));
         return;
     case KIND_BREACH:
         buf_putf(out, "%s", breach_name(*(const enum breach *)value));
+        return;
+    case KIND_TLSA_STATE:
+        buf_putf(out, "%s",
+                 name_at(tlsa_states, COUNTOF(tlsa_states), *(const enum tlsa_state *)value));
+        return;
+    case KIND_STS_STATE:
+        buf_putf(out, "%s",
+                 name_at(sts_states, COUNTOF(sts_states), *(const enum sts_state *)value));
+        return;
+    case KIND_RECORDS:
+        put_records(value, out);
+        return;
+    case KIND_COUNT:
+        buf_putf(out, "%u", count_shown(*(const unsigned *)value));
         return;
     case KIND_IPS:
         break;
@@ -202,6 +261,32 @@ static enum err read_ips(struct span s, struct host_facts *ret)
     return ERR_OK;
 }
 
+/* A record that cannot be used is none that a set keeps. */
+static enum err read_records(struct span s, struct arena *a, struct tlsa_set *ret)
+{
+    while (s.n > 0) {
+        struct tlsa t;
+        unsigned n = ret->n;
+        TRY(tlsa_read(span_cut(&s, ','), '-', a, &t));
+        if (!tlsa_usable(&t))
+            return ERR_SYNTAX;
+        unsigned unkept = ret->n_dropped;
+        tlsa_set_add(ret, &t, a);
+        if (ret->n == n)
+            return ret->n_dropped > unkept ? ERR_TOO_BIG : ERR_SYNTAX;
+    }
+    return ERR_OK;
+}
+
+static enum err read_count(struct span s, unsigned *ret)
+{
+    uint64_t n;
+    if (span_u64(s, RECORDS_COUNTED_MAX, &n) != ERR_OK)
+        return ERR_SYNTAX;
+    *ret = (unsigned)n;
+    return ERR_OK;
+}
+
 static enum err read_value(enum kind kind, struct span s, struct arena *a, void *ret)
 {
     unsigned i = 0;
@@ -226,6 +311,18 @@ static enum err read_value(enum kind kind, struct span s, struct arena *a, void 
         return ERR_OK;
     case KIND_BREACH:
         return breach_read(s, ret);
+    case KIND_TLSA_STATE:
+        TRY(read_name(s, tlsa_states, COUNTOF(tlsa_states), &i));
+        *(enum tlsa_state *)ret = (enum tlsa_state)i;
+        return ERR_OK;
+    case KIND_STS_STATE:
+        TRY(read_name(s, sts_states, COUNTOF(sts_states), &i));
+        *(enum sts_state *)ret = (enum sts_state)i;
+        return ERR_OK;
+    case KIND_RECORDS:
+        return read_records(s, a, ret);
+    case KIND_COUNT:
+        return read_count(s, ret);
     case KIND_IPS:
         break;
     }

@@ -18,11 +18,34 @@ const char *tri_name(enum tri t);
 /* DNSSEC state of an answer; gathered now, judged by DANE. */
 enum security { SECURITY_UNKNOWN, SECURITY_INSECURE, SECURITY_SECURE, SECURITY_BOGUS };
 
+/* What is known of the TLSA records of one host, RFC 7672 2.2. FAILED and BOGUS are "cannot tell".
+ */
+enum tlsa_state {
+    TLSA_NOT_ASKED, /* nobody looked: DANE is off, or the host is an address or a path */
+    TLSA_NONE,      /* proven: the host's addresses are not secure, so that nothing is to be looked
+                       up (RFC 7672 2.2.2), or there are no records, or they are not secure */
+    TLSA_FOUND,  /* secure records: host_facts.tlsa has them, those that cannot be used counted */
+    TLSA_FAILED, /* the lookup failed: SERVFAIL, no answer in time */
+    TLSA_BOGUS,  /* DNSSEC says that the answer is forged */
+    TLSA_STATE_COUNT_
+};
+
+/* What is known of the MTA-STS policy that counts for one host: RFC 8461 3.4: of the recipient's
+ * domain; of a host that configuration names, of that name. */
+enum sts_state {
+    STS_NOT_ASKED, /* nobody looked: MTA-STS is off, or the host is an address or a path */
+    STS_NONE,      /* no record and no policy in the cache; or the policy's mode is none */
+    STS_TESTING,
+    STS_ENFORCE,
+    STS_FAILED, /* cannot tell: DNS, HTTPS or the policy's text failed and none alive is cached */
+    STS_STATE_COUNT_
+};
+
 enum {
     FACTS_HOSTS_MAX = 10,
     FACTS_IPS_MAX = 8,
-    FACTS_STRING_MAX = 512,     /* of a name or failure; facts_print cuts what is longer */
-    FACTS_TEXT_MAX = 64 * 1024, /* whatever the facts, facts_print needs no more */
+    FACTS_STRING_MAX = 512,      /* of a name or failure; facts_print cuts what is longer */
+    FACTS_TEXT_MAX = 192 * 1024, /* whatever the facts, facts_print needs no more */
 };
 
 struct host_facts {
@@ -33,8 +56,18 @@ struct host_facts {
     enum tri has_ip;           /* unknown: the lookup failed */
     enum security mx_security; /* of the MX answer that named it */
     enum security ip_security;
-    bool is_us;   /* one of our names or addresses */
-    bool is_path; /* unix socket: name is the path */
+    enum tlsa_state tlsa_state;
+    struct tlsa_set tlsa;  /* FOUND: at least one record, usable or not */
+    struct span tlsa_base; /* where they were found: the host's name as it stands in the MX, or what
+                              its secure CNAMEs lead to (RFC 7672 2.1.3, 2.2.2): also the name in
+                              SNI, and the first of those that DANE-TA looks for */
+    enum sts_state sts;
+    enum tri sts_match;     /* TESTING, ENFORCE: a pattern of the policy names this host */
+    struct span sts_domain; /* whose policy it is */
+    struct span sts_id;     /* its id, RFC 8461 3.1 */
+    int64_t sts_fetched_ms; /* wall: when it was last fetched, or found unchanged */
+    bool is_us;             /* one of our names or addresses */
+    bool is_path;           /* unix socket: name is the path */
     /* learnt by trying, in this attempt */
     enum tri connected;
     enum tri starttls_offered;

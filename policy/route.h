@@ -65,7 +65,7 @@ const struct route *route_find(const struct route_table *t, struct span domain);
 /* Appends the key of a destination: everything that two recipients must share to share a session,
  * the contract's digest included: "mx:example.org#try.12.fs0". Of several hosts the key holds the
  * first, their number and a hash of all. At most DEST_KEY_MAX bytes; domain: a valid one. */
-enum { DEST_KEY_MAX = 400 };
+enum { DEST_KEY_MAX = 464 };
 void route_key(const struct route *r, struct span domain, const struct contract *c,
                struct buf *out);
 /* Reads a reroute override "host", "host:port", "[ip]:port" into a route of kind ROUTE_SMTP. Its

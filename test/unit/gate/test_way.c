@@ -112,11 +112,13 @@ TEST(r21_a_connector_is_obeyed_whatever_the_message_says)
     CHECK_Z(d->by->c.id, "acme/bank");
     CHECK_NUM(d->contract.need, TLS_NEED_NAME);
     CHECK_NUM(d->contract.identity, 1);
-    e.tls_required_no = true;
+    e.tls_required_no = true; /* only what the bank publishes is passed over (RFC 8689 5) */
     CHECK(planned(&s, e, SPAN("bank.example")) == d);
     e.tls_required_no = false;
-    e.requiretls = true; /* it asks for less than the connector */
-    CHECK(planned(&s, e, SPAN("bank.example")) == d);
+    e.requiretls = true; /* it adds that the host be proven */
+    const struct dest *strict = planned(&s, e, SPAN("bank.example"));
+    CHECK(strict->by == d->by && strict->contract.authenticated);
+    CHECK(contract_at_least(&strict->contract, &d->contract));
     e.org = SPAN("beta");
     CHECK(planned(&s, e, SPAN("bank.example"))->by == NULL);
     stage_end(&s);

@@ -17,6 +17,7 @@ static void same_tls(const struct tls_facts *a, const struct tls_facts *b)
     CHECK_NUM(a->client_usage, b->client_usage);
     CHECK_NUM(a->anchor_private, b->anchor_private);
     CHECK_NUM(a->revoked, b->revoked);
+    CHECK_NUM(a->dane, b->dane);
     CHECK_NUM(a->bits, b->bits);
     CHECK_SPAN(a->version, b->version);
     CHECK_SPAN(a->suite, b->suite);
@@ -98,6 +99,7 @@ static struct envelope any_envelope(struct rng *r, struct arena *a)
             .client_usage = rng_chance(r, 1, 2),
             .anchor_private = rng_chance(r, 1, 2),
             .revoked = (enum tls_revoked)rng_below(r, 3),
+            .dane = (enum tls_dane)rng_below(r, TLS_DANE_COUNT_),
             .bits = (int)rng_below(r, 65536),
             .version = nasty(r, a, 16),
             .suite = nasty(r, a, 64),
@@ -300,6 +302,7 @@ TEST(tls_facts_read_alone)
                                        "tls=TLSv1.3 bits=65536",
                                        "tls=TLSv1.3 expired=1",
                                        "tls=TLSv1.3 revoked=unknown",
+                                       "tls=TLSv1.3 dane=yes",
                                        "tls" };
     struct arena a;
     struct tls_facts f = { .bits = 5 };
@@ -330,7 +333,7 @@ TEST(tls_facts_old_text)
     buf_init(&b, TLS_FACTS_TEXT_MAX);
     CHECK_NUM(tls_facts_read(old, &a, &f), ERR_OK);
     CHECK(f.peer_cert && f.name_ok && !f.chain_ok && !f.expired && !f.client_usage);
-    CHECK(f.revoked == TLS_REVOKED_UNKNOWN && f.anchor.n == 0);
+    CHECK(f.revoked == TLS_REVOKED_UNKNOWN && f.anchor.n == 0 && f.dane == TLS_DANE_UNKNOWN);
     tls_facts_print(&f, &b);
     CHECK_SPAN(buf_span(&b), old);
     buf_done(&b);

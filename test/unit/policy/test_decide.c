@@ -51,15 +51,16 @@ TEST(decide_contract_by_route_and_message)
         { "nobody asks", &mx, 0, 0, "tls=try floor=1.2 fs=no asked-by=default" },
         { "TLS-Required: No lowers nothing", &forced, 0, 1,
           "tls=encrypt floor=1.2 fs=no asked-by=route" },
-        { "REQUIRETLS raises", &mx, 1, 0, "tls=encrypt floor=1.2 fs=no asked-by=requiretls" },
+        { "REQUIRETLS raises", &mx, 1, 0,
+          "tls=encrypt floor=1.2 fs=no authenticated=yes asked-by=requiretls" },
         { "REQUIRETLS beats TLS-Required: No", &mx, 1, 1,
-          "tls=encrypt floor=1.2 fs=no asked-by=requiretls" },
+          "tls=encrypt floor=1.2 fs=no authenticated=yes asked-by=requiretls" },
         { "REQUIRETLS does not lower", &named, 1, 0,
-          "tls=name floor=1.3 fs=yes asked-by=route,requiretls" },
+          "tls=name floor=1.3 fs=yes authenticated=yes asked-by=route,requiretls" },
         { "unix socket", &lmtp, 1, 0, "tls=try floor=1.2 fs=no asked-by=local" },
         { "Maildir", &maildir, 0, 0, "tls=try floor=1.2 fs=no asked-by=local" },
         { "one host of two is remote", &both, 1, 0,
-          "tls=encrypt floor=1.2 fs=no asked-by=requiretls" },
+          "tls=encrypt floor=1.2 fs=no authenticated=yes asked-by=requiretls" },
     };
     for (size_t i = 0; i < COUNTOF(rows); i++) {
         test_case(rows[i].name);

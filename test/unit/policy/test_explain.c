@@ -9,7 +9,18 @@
 static struct route_host smart_host = { .name = SPAN("smart.example.net"), .port = 25 };
 static struct route_host socket_host = { .name = SPAN("/run/lmtp"), .is_path = true };
 
-enum { R_DEFAULT, R_ENCRYPT, R_NAME, R_CHAIN, R_SMART, R_SOCKET, R_MAILDIR, R_COUNT_ };
+enum {
+    R_DEFAULT,
+    R_ENCRYPT,
+    R_NAME,
+    R_CHAIN,
+    R_SMART,
+    R_SOCKET,
+    R_MAILDIR,
+    R_DANE,
+    R_MANDATORY,
+    R_COUNT_
+};
 
 static const struct route routes[R_COUNT_] = {
     [R_DEFAULT] = { .kind = ROUTE_MX, .contract = { .floor = 12 } },
@@ -48,6 +59,13 @@ static const struct route routes[R_COUNT_] = {
                     .contract = { .floor = 12 },
                     .file = { "postern.conf", 12 },
                     .line = 21 },
+    [R_DANE] = { .kind = ROUTE_MX,
+                 .contract = { .floor = 12,
+                               .dane = DANE_OPPORTUNISTIC,
+                               .sts = STS_OPPORTUNISTIC } },
+    [R_MANDATORY] = { .kind = ROUTE_MX,
+                      .pattern = { "example.org", 11 },
+                      .contract = { .floor = 12, .dane = DANE_MANDATORY } },
 };
 
 /* --- connectors */
@@ -116,6 +134,13 @@ static struct selection selection_of(unsigned by, const struct explain_input *in
     "domain=example.org mx=yes exists=yes\n"                                                       \
     "host=mx1.example.org preference=10 has-ip=yes ip=192.0.2.1,2001:db8::1 "
 #define SECOND "\nhost=mx2.example.org preference=20 has-ip=yes ip=192.0.2.2 "
+
+#define SIGNED "mx-security=secure ip-security=secure"
+#define RECORDS                                                                                    \
+    " tlsa=found tlsa-unusable=1 tlsa-base=mx1.example.org tlsa-records=3-1-1-"                    \
+    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define POLICY                                                                                     \
+    " sts=enforce sts-match=yes sts-domain=example.org sts-id=20260101 sts-fetched=1700000000000"
 
 #define BROKEN(breach)                                                                             \
     "domain=example.org mx=yes exists=yes\nhost=mx1.example.org preference=10 has-ip=yes "         \
@@ -193,6 +218,25 @@ static const struct {
       MX2 "connected=yes starttls=no", BY_PLAINTEXT },
     { "connector: no STARTTLS", R_DEFAULT, 0, MX2 "connected=yes starttls=no", BY_DOMAIN },
     { "connector in test mode", R_DEFAULT, 0, MX2, BY_TEST },
+    { "DANE and a policy", R_DANE, 0, MX2 SIGNED RECORDS POLICY SECOND "tlsa=failed", BY_NOBODY },
+    { "DANE behind an insecure MX", R_DANE, 0, MX2 "mx-security=insecure" RECORDS POLICY,
+      BY_NOBODY },
+    { "TLSA records that cannot be used", R_DANE, 0,
+      MX2 SIGNED " tlsa=found tlsa-unusable=2 sts=none", BY_NOBODY },
+    { "DANE failed", R_DANE, 0,
+      MX2 SIGNED RECORDS " connected=yes starttls=yes handshake=yes channel=no breach=tlsa",
+      BY_NOBODY },
+    { "all TLSA records forged or failed", R_DANE, 0, MX2 "tlsa=bogus" SECOND "tlsa=failed",
+      BY_NOBODY },
+    { "no TLSA, a policy enforced", R_DANE, 0, MX2 SIGNED " tlsa=none" POLICY, BY_NOBODY },
+    { "a policy that lists another", R_DANE, 0,
+      MX2 SIGNED " tlsa=none sts=enforce sts-match=no sts-domain=example.org sts-id=7", BY_NOBODY },
+    { "a policy in testing", R_DANE, 0,
+      MX2 SIGNED " tlsa=none sts=testing sts-match=no sts-domain=example.org sts-id=7", BY_NOBODY },
+    { "no policy to be had", R_DANE, 0, MX2 SIGNED " tlsa=none sts=failed", BY_NOBODY },
+    { "DANE mandatory, none there", R_MANDATORY, 0, MX2 SIGNED " tlsa=none", BY_NOBODY },
+    { "off, whatever is published", R_DEFAULT, 0, MX2 SIGNED RECORDS POLICY, BY_NOBODY },
+    { "REQUIRETLS and DANE", R_DANE, 1, MX2 SIGNED RECORDS, BY_NOBODY },
 };
 
 static void explain_row(size_t i, struct buf *out)

@@ -22,6 +22,17 @@ static void check_host_eq(const struct host_facts *a, const struct host_facts *b
     CHECK_NUM(a->handshake, b->handshake);
     CHECK_NUM(a->channel, b->channel);
     CHECK_SPAN(a->failure, b->failure);
+    CHECK_NUM(a->breach, b->breach);
+    CHECK_NUM(a->tlsa_state, b->tlsa_state);
+    CHECK(tlsa_set_eq(&a->tlsa, &b->tlsa));
+    CHECK_NUM(a->tlsa.n_unusable, b->tlsa.n_unusable);
+    CHECK_NUM(a->tlsa.n_dropped, b->tlsa.n_dropped);
+    CHECK_SPAN(a->tlsa_base, b->tlsa_base);
+    CHECK_NUM(a->sts, b->sts);
+    CHECK_NUM(a->sts_match, b->sts_match);
+    CHECK_SPAN(a->sts_domain, b->sts_domain);
+    CHECK_SPAN(a->sts_id, b->sts_id);
+    CHECK_NUM(a->sts_fetched_ms, b->sts_fetched_ms);
 }
 
 static void check_eq(const struct facts *a, const struct facts *b)
@@ -74,6 +85,25 @@ static struct ip random_ip(struct rng *rng)
     return ip;
 }
 
+static void random_published(struct rng *rng, struct arena *a, struct host_facts *h)
+{
+    h->tlsa_state = (enum tlsa_state)rng_below(rng, TLSA_STATE_COUNT_);
+    for (unsigned i = (unsigned)rng_below(rng, 5); i > 0; i--) {
+        char digest[32];
+        memset(digest, (int)rng_below(rng, 256), sizeof digest);
+        struct tlsa t = { (uint8_t)rng_below(rng, 4), (uint8_t)rng_below(rng, 2), TLSA_SHA256,
+                          span_of(digest, sizeof digest) };
+        tlsa_set_add(&h->tlsa, &t, a);
+    }
+    h->tlsa.n_dropped = (unsigned)rng_below(rng, 3);
+    h->tlsa_base = random_text(rng, a);
+    h->sts = (enum sts_state)rng_below(rng, STS_STATE_COUNT_);
+    h->sts_match = random_tri(rng);
+    h->sts_domain = random_text(rng, a);
+    h->sts_id = random_text(rng, a);
+    h->sts_fetched_ms = random_time(rng);
+}
+
 static void random_host(struct rng *rng, struct arena *a, struct host_facts *h)
 {
     *h = (struct host_facts){
@@ -94,6 +124,7 @@ static void random_host(struct rng *rng, struct arena *a, struct host_facts *h)
     };
     for (unsigned i = 0; i < h->n_ip; i++)
         h->ip[i] = random_ip(rng);
+    random_published(rng, a, h);
 }
 
 static void random_facts(struct rng *rng, struct arena *a, struct facts *f)
@@ -138,6 +169,22 @@ TEST(t15_facts_round_trip)
     }
 }
 
+/* As many records as there may be, of as many bytes. */
+static void fill_records(struct tlsa_set *set, struct arena *a)
+{
+    static char full[2048] = { 0x30, (char)0x82, 0x07, (char)0xfc };
+    struct tlsa t = { TLSA_DANE_EE, TLSA_CERT, TLSA_FULL, { full, sizeof full } };
+    char digest[64] = { 0 };
+    tlsa_set_add(set, &t, a);
+    for (unsigned i = 0; i < 40; i++) {
+        t = (struct tlsa){ TLSA_DANE_TA, TLSA_SPKI, TLSA_SHA512, { digest, sizeof digest } };
+        digest[0] = (char)i;
+        tlsa_set_add(set, &t, a);
+    }
+    CHECK_NUM(set->n, TLSA_RECORDS_MAX);
+    tlsa_set_add_broken(set);
+}
+
 TEST(facts_largest_fits)
 {
     static char huge[4000]; /* every byte needs three in xtext */
@@ -145,21 +192,27 @@ TEST(facts_largest_fits)
     struct span words = { huge, sizeof huge };
     struct arena a;
     struct buf text;
+    arena_init(&a, 1 << 20);
     f = (struct facts){ .now_ms = INT64_MIN, .domain = words, .dns_failure = words };
     f.n_host = FACTS_HOSTS_MAX;
     f.expires_ms = INT64_MIN;
     for (unsigned i = 0; i < FACTS_HOSTS_MAX; i++) {
         f.host[i] = (struct host_facts){ .name = words, .failure = words, .n_ip = FACTS_IPS_MAX };
+        f.host[i].tlsa_base = f.host[i].sts_domain = f.host[i].sts_id = words;
+        f.host[i].sts_fetched_ms = INT64_MIN;
+        f.host[i].tlsa_state = TLSA_FOUND;
+        fill_records(&f.host[i].tlsa, &a);
         for (unsigned k = 0; k < FACTS_IPS_MAX; k++) {
             f.host[i].ip[k] = (struct ip){ IP_V6, UINT16_MAX, { 0 } };
             memset(f.host[i].ip[k].a, 0xff, 16);
         }
     }
     buf_init(&text, FACTS_TEXT_MAX);
-    arena_init(&a, 1 << 20);
     facts_print(&f, &text);
     CHECK(facts_read(buf_span(&text), &a, &f, NULL) == ERR_OK);
     CHECK_NUM(f.host[9].failure.n, FACTS_STRING_MAX);
+    CHECK(f.host[9].tlsa.n == TLSA_RECORDS_MAX && f.host[9].tlsa.n_unusable == 1);
+    CHECK_NUM(f.host[9].sts_fetched_ms, INT64_MIN);
     buf_done(&text);
     arena_done(&a);
 }
@@ -189,7 +242,9 @@ TEST(facts_text)
             "domain=example.org now=1700000000000 configured=no mx=yes null-mx=no exists=yes "
             "failure= expires=1700000300000\n"
             "host=mx.example.org preference=10 ip=192.0.2.1,[2001::1]:25 has-ip=yes "
-            "mx-security=secure ip-security=insecure us=no path=no connected=no starttls=unknown "
+            "mx-security=secure ip-security=insecure tlsa=not-asked tlsa-records= tlsa-unusable=0 "
+            "tlsa-dropped=0 tlsa-base= sts=not-asked sts-match=unknown sts-domain= sts-id= "
+            "sts-fetched=0 us=no path=no connected=no starttls=unknown "
             "handshake=unknown channel=unknown breach=none failure=connection+20refused\n");
     buf_done(&text);
 }

@@ -352,7 +352,7 @@ TEST(select_t42_requiretls_is_not_weakened)
     char a[CONTRACT_DIGEST_MAX], b[CONTRACT_DIGEST_MAX], c[CONTRACT_DIGEST_MAX];
     CHECK_Z(span_z(contract_digest(&plain, a)), "try.12.fs0");
     CHECK_Z(span_z(contract_digest(&lax, b)), "try.12.fs0");
-    CHECK_Z(span_z(contract_digest(&strict, c)), "encrypt.12.fs0");
+    CHECK_Z(span_z(contract_digest(&strict, c)), "encrypt.12.fs0.d0s0a");
     world_end(&w);
 }
 
