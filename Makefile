@@ -27,9 +27,12 @@ LIBS_io := -lssl -lcrypto -lunbound -lidn2
 LIBS_store := -lsqlite3
 LIBS_ctl := -ljansson
 LIBS_sys := -lseccomp
+LIBS_cert := -lcurl
 LIBS := $(LIBS_io) $(LIBS_store) $(LIBS_ctl) $(LIBS_sys) -lpthread
+# of the tool, and of whatever else fetches
+LIBS_TOOL := $(LIBS) $(LIBS_cert)
 
-PRODUCT := base mail proto policy io store sys keeper ctl gate cli
+PRODUCT := base mail proto policy io store cert sys keeper ctl gate cli
 srcs = $(sort $(wildcard $(1)/*.c))
 objs = $(patsubst %.c,$(O)/%.o,$(call srcs,$(1)))
 MAINS := gate/main.c cli/main.c
@@ -46,11 +49,12 @@ LAYERS_proto := base mail proto
 LAYERS_policy := base mail policy
 LAYERS_io := base mail proto io
 LAYERS_store := base mail io store
+LAYERS_cert := base mail cert
 LAYERS_sys := base mail sys
 LAYERS_keeper := base mail proto io sys keeper
 LAYERS_ctl := base ctl
 LAYERS_gate := base mail proto policy io store sys keeper ctl gate
-LAYERS_cli := $(LAYERS_gate) cli
+LAYERS_cli := $(LAYERS_gate) cert cli
 
 .SECONDARY:
 .PHONY: all check unit tidy purity format fuzz-build clean bench-tools
@@ -58,8 +62,8 @@ all: $(O)/posternd $(O)/postern
 
 $(O)/posternd: $(O)/gate/main.o $(call lib_objs,base mail proto policy io store sys keeper ctl gate)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
-$(O)/postern: $(O)/cli/main.o $(call lib_objs,base mail proto policy io store sys keeper ctl gate cli)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(O)/postern: $(O)/cli/main.o $(call lib_objs,base mail proto policy io store cert sys keeper ctl gate cli)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_TOOL)
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
@@ -70,7 +74,7 @@ UNITS := $(filter $(PRODUCT),$(notdir $(wildcard test/unit/*)))
 UNIT_ALSO_keeper := test/unit/io/pki.c test/unit/io/tls_pair.c
 define unit_rule
 $(O)/unit_$(1): $(patsubst %.c,$(O)/%.o,$(wildcard test/unit/$(1)/*.c) $(UNIT_ALSO_$(1)) test/test.c test/golden.c) $(call lib_objs,$(LAYERS_$(1)))
-	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
+	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(if $$(filter cert,$(LAYERS_$(1))),$$(LIBS_TOOL),$$(LIBS))
 endef
 $(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
 unit: $(patsubst %,$(O)/unit_%,$(UNITS))
@@ -96,9 +100,10 @@ $(O)/bench-%: $(O)/bench/%.o $(call objs,bench/lib) $(call lib_objs,base)
 # --- fuzz targets: V=fuzz CC=clang-14
 FUZZERS := $(patsubst fuzz/%.c,%,$(wildcard fuzz/fuzz_*.c))
 $(O)/fuzz_%: $(O)/fuzz/fuzz_%.o $(call lib_objs,base mail proto policy io store keeper ctl gate sys)
-	$(Q)$(CC) $(LDFLAGS) $(if $(filter fuzz,$(V)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) $(if $(filter fuzz,$(V)),-fsanitize=fuzzer) -o $@ $^ $(LIBS_TOOL)
 # besides what the rule for all has
-$(O)/fuzz_import: $(call lib_objs,cli)
+$(O)/fuzz_import: $(call lib_objs,cli cert)
+$(O)/fuzz_cert: $(call lib_objs,cert)
 fuzz-build: $(patsubst %,$(O)/%,$(FUZZERS))
 
 tidy:

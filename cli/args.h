@@ -13,6 +13,8 @@ struct args {
     struct span output, organisation;
     struct span org, at, client_addr, client_names, client_chain, client_ca;
     struct span config, run, domain, from, to, since, facts;
+    struct span host, cert, url, proxy, store, format, name, sha256, expiring, save;
+    bool allow_private;
     uint64_t limit, timeout; /* 0: not given */
     struct span word[ARGS_WORDS_MAX];
     unsigned n_word;

@@ -12,6 +12,7 @@ enum cli_exit {
     CLI_FAILED = 1, /* or nothing was found */
     CLI_USAGE = 2,
     CLI_LINT_ERRORS = 2, /* of lint alone, where CLI_FAILED means warnings */
+    CLI_REVOKED = 2,     /* of cert endpoints alone */
     CLI_UNREACHABLE = 3,
     CLI_CONFIG = 78, /* sysexits.h EX_CONFIG, as posternd ends with it */
 };
@@ -29,6 +30,8 @@ command_fn cmd_trace, cmd_explain, cmd_connector_list, cmd_connector_show, cmd_l
 command_fn cmd_connector_validate;
 command_fn cmd_config_check, cmd_config_limits, cmd_reload, cmd_apply;
 command_fn cmd_import_exchange, cmd_import_postfix;
+command_fn cmd_cert_list, cmd_cert_show, cmd_cert_sheet, cmd_cert_endpoints, cmd_cert_partners;
+command_fn cmd_trust_list, cmd_trust_has, cmd_trust_show, cmd_trust_verify, cmd_trust_diff;
 
 /* The configuration's path: -c, or the default. */
 struct span cli_config(const struct cli *c);
@@ -93,6 +96,8 @@ MUST_USE enum err validate_connector(const struct validate_by *by, struct ctl *r
 void validate_text(const struct ctl *answer, struct buf *out);
 /* All findings about it. */
 void lint_config(const struct config *config, int64_t now_ms, struct ctl *ret);
+/* --since, "2h" ago or a date, as a wall time in ms. ERR_SYNTAX. */
+MUST_USE enum err cli_since(const struct cli *c, int64_t *ret);
 /* The shard of a queue id in text; false: it is none. */
 bool cli_id(struct span text, int64_t *ret_shard);
 

@@ -123,8 +123,7 @@ enum err trace_fetch(struct ask *a, int64_t shard, struct ctl *request, size_t l
 
 /* --- the command --- */
 
-/* "2h" ago, or a date. */
-static enum err since_ms(const struct cli *c, int64_t *ret)
+enum err cli_since(const struct cli *c, int64_t *ret)
 {
     int64_t ms;
     if (when_duration(c->args->since, &ms) == ERR_OK) {
@@ -142,7 +141,7 @@ static enum err read_request(const struct cli *c, struct ctl *request, int64_t *
     if (a->n_word > 1 || (a->n_word == 0 && !a->from.n && !a->to.n && !a->since.n))
         return ERR_SYNTAX;
     if (a->since.n > 0)
-        TRY(since_ms(c, &since));
+        TRY(cli_since(c, &since));
     *ret_shard = -1;
     if (a->n_word == 1)
         ctl_set(request, cli_id(a->word[0], ret_shard) ? "id" : "message-id", a->word[0]);

@@ -59,13 +59,15 @@ static enum err read_certificate(struct reader *r, const struct setting *s, cons
     struct config_make *m = make_of(r);
     struct make_identity *new = ARENA_NEW(&m->arena, struct make_identity);
     TRY(check_label(r, s, t));
+    TRY(make_identity(r, s, t, new));
+    if (!new->identity)
+        return ERR_OK; /* only published */
     const struct make_identity *first = find_identity(o, t->args->text);
     if (first)
         return read_fail(r, t, t->args,
                          "`%.*s` is the label of two certificates: at %.*s:%d and here; rename one "
                          "of them",
                          SPAN_ARG(t->args->text), SPAN_ARG(first->at->file), first->at->line);
-    TRY(make_identity(r, s, t, new));
     if (o->n_identity == IDENTITIES_MAX)
         return read_fail(r, t, NULL, "more than %d certificates in one organisation",
                          IDENTITIES_MAX);

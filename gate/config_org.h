@@ -17,7 +17,7 @@ struct make_identity {
     const struct tree *at;
     struct span label;
     unsigned number;               /* of the snapshot, from 1 on */
-    struct tls_identity *identity; /* one */
+    struct tls_identity *identity; /* one; NULL: it is published, and not used */
     struct make_identity *next;    /* of the same organisation */
 };
 

@@ -1,10 +1,20 @@
 #include "gate/config_org.h"
+#include "base/when.h"
 
 /* `certificate` and `tls`, and the contexts that are made of them. */
+
+/* Whether a certificate is served. The others stand on the sheet for partners (postern cert sheet)
+ * and do nothing else: their chains are looked at, their keys not even read. */
+enum certificate_state { CERTIFICATE_CURRENT, CERTIFICATE_NEXT, CERTIFICATE_DEPRECATED };
+static const char *const state_names[] = { "current", "next", "deprecated", NULL };
 
 struct certificate_block {
     struct span_list name, chain, key; /* chain, key: PEM */
     struct span_list file;             /* of the chains, for messages */
+    const struct setting *key_setting;
+    const struct tree *key_at; /* NULL: it names no key */
+    int state;                 /* enum certificate_state */
+    int64_t from_ms, until_ms; /* when it is served, for the sheet; 0: not said */
 };
 
 /* --- certificate --- */
@@ -33,11 +43,23 @@ static enum err read_chain(struct reader *r, const struct setting *s, const stru
     return read_files(r, s, t, &b->file, &b->chain);
 }
 
+/* Which keys are read is known when the block was. */
 static enum err read_key(struct reader *r, const struct setting *s, const struct tree *t, void *to)
 {
     struct certificate_block *b = to;
-    struct span_list path;
-    return read_files(r, s, t, &path, &b->key);
+    (void)r;
+    b->key_setting = s;
+    b->key_at = t;
+    return ERR_OK;
+}
+
+static enum err read_day(struct reader *r, const struct setting *s, const struct tree *t, void *to)
+{
+    struct span text;
+    TRY(read_string(r, s, t, &text));
+    if (when_parse(text, to) == ERR_OK)
+        return ERR_OK;
+    return read_wants(r, s, t, t->values, "a date");
 }
 
 /* "mx.example.org", "*.example.org" */
@@ -59,6 +81,12 @@ static const struct setting certificate_rows[] = {
     { "name", "name = \"mx.example.org\"", SETTING_LIST, .read = read_site_names },
     { "chain", "chain = [\"ec.pem\", \"rsa.pem\"]", SETTING_LIST, .read = read_chain },
     { "key", "key = [\"ec.key\", \"rsa.key\"]", SETTING_LIST, .read = read_key },
+    { "state", "state = next", .read = read_choice,
+      .offset = offsetof(struct certificate_block, state), .names = state_names },
+    { "from", "from = \"2027-01-15\"", .read = read_day,
+      .offset = offsetof(struct certificate_block, from_ms) },
+    { "until", "until = \"2027-02-15\"", .read = read_day,
+      .offset = offsetof(struct certificate_block, until_ms) },
 };
 
 /* Where a name is served already, or NULL. Without a name: the block that has none. */
@@ -93,14 +121,42 @@ static enum err check_names(struct reader *r, const struct tree *t, const struct
     return ERR_OK;
 }
 
-/* Reads the block. The identities are as many as the chains. */
+/* One that is only published: its chains are at least certificates. */
+static enum err check_published(struct reader *r, const struct tree *t,
+                                const struct certificate_block *b)
+{
+    for (unsigned i = 0; i < b->chain.n; i++) {
+        struct buf digests;
+        buf_init(&digests, CONFIG_FILE_MAX);
+        enum err e = tls_pem_digests(b->chain.item[i], &digests, NULL);
+        buf_done(&digests);
+        if (e != ERR_OK)
+            return read_fail(r, t, NULL,
+                             "%.*s has no readable certificate; give a chain in PEM form",
+                             SPAN_ARG(shown(b->file.item[i])));
+    }
+    return ERR_OK;
+}
+
+/* Reads the block. The identities are as many as the chains; none, *ret NULL, of one that is only
+ * published. */
 static enum err read_certificate(struct reader *r, const struct setting *s, const struct tree *t,
                                  struct certificate_block *b, struct tls_identity **ret)
 {
     const struct settings settings = { s->name, certificate_rows, COUNTOF(certificate_rows) };
     TRY(settings_read(r, t->child, &settings, b));
-    if (b->chain.n == 0 || b->key.n == 0)
+    if (b->until_ms != 0 && b->until_ms <= b->from_ms)
+        return read_fail(r, t, NULL, "`until` is not after `from`");
+    if (b->state != CERTIFICATE_CURRENT && b->chain.n == 0)
+        return read_wants(r, s, t, NULL, "a chain");
+    if (b->state != CERTIFICATE_CURRENT) {
+        *ret = NULL;
+        return check_published(r, t, b);
+    }
+    if (b->chain.n == 0 || !b->key_at)
         return read_wants(r, s, t, NULL, "both a chain and a key");
+    struct span_list path;
+    TRY(read_files(r, b->key_setting, b->key_at, &path, &b->key));
     if (b->chain.n != b->key.n)
         return read_fail(r, t, NULL,
                          "%u chains and %u keys; each chain needs its key, in the same "
@@ -137,6 +193,8 @@ enum err make_certificate(struct reader *r, const struct setting *s, const struc
     (void)to;
 
     TRY(read_certificate(r, s, t, &b, &identity));
+    if (!identity)
+        return ERR_OK;
     TRY(check_names(r, t, &b.name));
     struct make_certificate *c = ARENA_NEW(&m->arena, struct make_certificate);
     c->at = t;
