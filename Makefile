@@ -38,8 +38,8 @@ objs = $(patsubst %.c,$(O)/%.o,$(call srcs,$(1)))
 MAINS := gate/main.c cli/main.c
 # What the simulator replaces at link time: the five seams (ARCHITECTURE.md, section 1).
 SEAMS := io/loop_epoll.c io/inet.c io/work.c io/tls.c io/tls_ctx.c io/tls_facts.c io/tls_pem.c \
-         io/dns_unbound.c io/maildir.c gate/supervisor.c gate/child.c gate/keeping.c \
-         gate/spawn.c gate/loaded.c keeper/keeper.c keeper/ask.c keeper/provider.c
+         io/tls_make.c io/tls_look.c io/dns_unbound.c io/maildir.c gate/supervisor.c gate/child.c \
+         gate/keeping.c gate/spawn.c gate/loaded.c keeper/keeper.c keeper/ask.c keeper/provider.c
 
 lib_objs = $(foreach f,$(1),$(filter-out $(patsubst %.c,$(O)/%.o,$(MAINS)),$(call objs,$(f))))
 

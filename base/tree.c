@@ -19,6 +19,8 @@ enum token_kind {
 
 struct scan {
     char *p, *end;
+    const char *start; /* of the text, `skipped` bytes of it passed over */
+    size_t skipped;
     const char *line_start;
     int line;
     struct span file;
@@ -29,6 +31,7 @@ struct token {
     enum token_kind kind;
     struct span text; /* of a word or string */
     int line, column;
+    size_t at, end; /* in the text */
 };
 
 static enum err PRINTF_LIKE(4, 5)
@@ -57,6 +60,11 @@ enum err tree_error(const struct tree *at, struct why *why, const char *fmt, ...
 static int scan_column(const struct scan *s)
 {
     return (int)(s->p - s->line_start) + 1;
+}
+
+static size_t scan_offset(const struct scan *s)
+{
+    return s->skipped + (size_t)(s->p - s->start);
 }
 
 static bool is_word_byte(char c)
@@ -153,6 +161,7 @@ static enum err scan_next(struct scan *s, struct token *ret)
 {
     scan_blanks(s);
     struct token t = { .kind = TOKEN_END, .line = s->line, .column = scan_column(s) };
+    t.at = t.end = scan_offset(s);
     if (s->p == s->end) {
         *ret = t;
         return ERR_OK;
@@ -175,6 +184,7 @@ static enum err scan_next(struct scan *s, struct token *ret)
             s->line_start = s->p;
         }
     }
+    t.end = scan_offset(s);
     *ret = t;
     return ERR_OK;
 }
@@ -184,6 +194,7 @@ static enum err scan_next(struct scan *s, struct token *ret)
 struct parser {
     struct scan scan;
     struct token token; /* the one that is looked at */
+    size_t passed;      /* where the one before it ends */
     struct arena *arena;
     struct span file;
     size_t nodes, depth;
@@ -193,6 +204,7 @@ struct parser {
 
 static enum err parser_next(struct parser *p)
 {
+    p->passed = p->token.end;
     return scan_next(&p->scan, &p->token);
 }
 
@@ -272,6 +284,7 @@ static enum err open_block(struct parser *p, struct tree *node)
     if (p->depth == TREE_DEPTH_MAX)
         return parser_too_big(p, "blocks are nested too deeply");
     node->is_block = true;
+    node->body = p->token.end;
     p->open[p->depth++] = node;
     p->tail[p->depth] = &node->child;
     return parser_next(p);
@@ -290,7 +303,7 @@ static enum err close_block(struct parser *p)
 {
     if (p->depth == 0)
         return parser_fail(p, "} without a block that is open");
-    p->depth--;
+    p->open[--p->depth]->end = p->token.end;
     TRY(parser_next(p));
     return check_ended(p);
 }
@@ -308,6 +321,7 @@ static enum err take_node(struct parser *p)
     node->file = p->file;
     node->line = p->token.line;
     node->column = p->token.column;
+    node->at = p->token.at;
     *p->tail[p->depth] = node;
     p->tail[p->depth] = &node->next;
     TRY(parser_next(p));
@@ -322,6 +336,7 @@ static enum err take_node(struct parser *p)
         TRY(parser_next(p));
         TRY(take_values(p, node));
     }
+    node->end = p->passed;
     return check_ended(p);
 }
 
@@ -351,8 +366,10 @@ enum err tree_parse(struct span file, struct span text, struct arena *a, struct 
     p.tail[0] = &first;
     if (text.n > INT32_MAX)
         return parser_too_big(&p, "the file is too big");
-    if (span_starts(text, SPAN("\xef\xbb\xbf"))) /* the mark that some editors leave */
+    if (span_starts(text, SPAN("\xef\xbb\xbf"))) { /* the mark that some editors leave */
         text = span_tail(text, 3);
+        p.scan.skipped = 3;
+    }
 
     void *copy;
     TRY(parser_alloc(&p, text.n + 1, &copy));
@@ -361,6 +378,7 @@ enum err tree_parse(struct span file, struct span text, struct arena *a, struct 
     if (arena_try_span(a, file, &p.file) != ERR_OK)
         return parser_too_big(&p, "the configuration is too big");
     p.scan.p = copy;
+    p.scan.start = p.scan.p;
     p.scan.end = p.scan.p + text.n;
     p.scan.line_start = p.scan.p;
     TRY(parse_nodes(&p));

@@ -28,6 +28,8 @@ struct tree {
     struct span name;
     struct span file; /* as handed to tree_parse */
     int line, column;
+    size_t at, end; /* its bytes in the text: from the name to behind the last value or brace */
+    size_t body;    /* of a block: behind the opening brace */
     struct tree_value *args;   /* listen "0.0.0.0:25" */
     struct tree_value *values; /* = value or = [..] */
     bool is_list;              /* written with [ ] */

@@ -27,8 +27,9 @@ command_fn cmd_status;
 command_fn cmd_queue_list, cmd_queue_show;
 command_fn cmd_queue_retry, cmd_queue_hold, cmd_queue_release, cmd_queue_drop, cmd_queue_reroute;
 command_fn cmd_trace, cmd_explain, cmd_connector_list, cmd_connector_show, cmd_lint;
-command_fn cmd_connector_validate;
+command_fn cmd_connector_validate, cmd_connector_add, cmd_connector_set, cmd_connector_remove;
 command_fn cmd_config_check, cmd_config_limits, cmd_reload, cmd_apply;
+command_fn cmd_partner_enrol, cmd_connector_test;
 command_fn cmd_import_exchange, cmd_import_postfix;
 command_fn cmd_cert_list, cmd_cert_show, cmd_cert_sheet, cmd_cert_endpoints, cmd_cert_partners;
 command_fn cmd_trust_list, cmd_trust_has, cmd_trust_show, cmd_trust_verify, cmd_trust_diff;
@@ -94,6 +95,14 @@ struct validate_by {
 MUST_USE enum err validate_connector(const struct validate_by *by, struct ctl *ret, bool *ret_well,
                                      struct why *why);
 void validate_text(const struct ctl *answer, struct buf *out);
+/* Sends the message that --recipient asks for through the outbound connector and follows it. What
+ * came of it is printed; with --json it is put into ret instead. */
+enum cli_exit connector_send(const struct cli *c, struct ctl *ret);
+/* What those that change the configuration end with: what became other, and with --reload that the
+ * daemon takes it over when `code` is well. */
+struct edit;
+enum cli_exit edit_show(const struct cli *c, const struct edit *e);
+enum cli_exit edit_reload(const struct cli *c, enum cli_exit code);
 /* All findings about it. */
 void lint_config(const struct config *config, int64_t now_ms, struct ctl *ret);
 /* --since, "2h" ago or a date, as a wall time in ms. ERR_SYNTAX. */

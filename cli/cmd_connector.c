@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include "cli/connector_text.h"
+#include "cli/validated.h"
 #include "gate/control_connector.h"
 
 enum { PAGE_ROWS = 1000 };
@@ -108,6 +109,28 @@ static void pick(const struct ctl *all, struct span id, struct ctl *ret)
             ctl_add_copy(ret, "connectors", ctl_at(all, "connectors", i));
 }
 
+/* What was found when they were tried; the daemon does not know it. Without a configuration that
+ * can be read it is left out. */
+static void attach_validated(const struct cli *c, struct ctl *all)
+{
+    struct config *config;
+    struct why why;
+    if (ctl_count(all, "connectors") == 0 || cli_load(cli_config(c), &config, &why) != ERR_OK)
+        return;
+    validated_attach(config, all);
+    for (size_t i = 0; i < ctl_count(all, "connectors"); i++) {
+        struct ctl *row = ctl_at(all, "connectors", i);
+        struct buf text;
+        buf_init(&text, VALIDATED_TEXT_MAX);
+        if (ctl_has(row, "validated")) {
+            validated_text(ctl_get_object(row, "validated"), c->now_ms, &text);
+            ctl_set(ctl_get_object(row, "validated"), "words", buf_span(&text));
+        }
+        buf_done(&text);
+    }
+    config_unref(config);
+}
+
 static enum cli_exit connectors(const struct cli *c, struct span org, struct span id)
 {
     struct ctl *all = ctl_new(), *picked = ctl_new();
@@ -115,6 +138,8 @@ static enum cli_exit connectors(const struct cli *c, struct span org, struct spa
     enum cli_exit code = cli_wants_file(c) ? from_file(c, org, all) : from_worker(c, org, all);
     if (id.n > 0)
         pick(all, id, picked);
+    if (code == CLI_OK)
+        attach_validated(c, id.n > 0 ? picked : all);
     if (code == CLI_OK)
         code = show(c, id.n > 0 ? picked : all, id.n == 0);
     ctl_free(all);

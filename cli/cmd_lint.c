@@ -2,7 +2,8 @@
 #include "cli/cli.h"
 
 #include "cli/lint_text.h"
-#include "gate/config.h"
+#include "cli/validated.h"
+#include "gate/control_connector.h"
 
 struct top {
     struct span file;
@@ -25,6 +26,34 @@ void lint_config(const struct config *config, int64_t now_ms, struct ctl *ret)
     config_lint(config, now_ms, &lint);
     lint_put(&lint, ret);
     lint_done(&lint);
+    ctl_set_bool(ret, "ok", ctl_get_num(ret, "errors") + ctl_get_num(ret, "warnings") == 0);
+}
+
+/* What was found when connectors were tried, where that was not well or is about another one. */
+static void lint_validated(const struct config *config, int64_t now_ms, struct ctl *ret)
+{
+    const struct connectors_ask ask = { .now_ms = now_ms, .limit = UINT32_MAX };
+    struct ctl *all = ctl_new();
+    struct buf text;
+    enum err e = connectors_put(config, &ask, all);
+    ASSERT(e == ERR_OK); /* nobody asked for an organisation */
+    validated_attach(config, all);
+    buf_init(&text, VALIDATED_TEXT_MAX);
+    for (size_t i = 0; i < ctl_count(all, "connectors"); i++) {
+        const struct ctl *row = ctl_at(all, "connectors", i);
+        const struct ctl *v = ctl_get_object(row, "validated");
+        bool off = span_eq(ctl_get(row, "mode"), SPAN("off"));
+        if (!v || off || (ctl_get_bool(v, "fulfilled") && !ctl_get_bool(v, "changed")))
+            continue;
+        bool failed = !ctl_get_bool(v, "fulfilled");
+        buf_clear(&text);
+        buf_put(&text, SPAN("validated "));
+        validated_text(v, now_ms, &text);
+        lint_put_row(row, failed ? LINT_WARNING : LINT_NOTE,
+                     failed ? "validation-failed" : "validation-old", buf_span(&text), ret);
+    }
+    buf_done(&text);
+    ctl_free(all);
     ctl_set_bool(ret, "ok", ctl_get_num(ret, "errors") + ctl_get_num(ret, "warnings") == 0);
 }
 
@@ -60,6 +89,7 @@ enum cli_exit cmd_lint(const struct cli *c)
     }
     struct ctl *all = ctl_new();
     lint_config(config, c->now_ms, all);
+    lint_validated(config, c->now_ms, all);
     config_unref(config);
     enum cli_exit code = show(c, all);
     ctl_free(all);

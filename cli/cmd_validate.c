@@ -3,13 +3,15 @@
 #include "cli/cli.h"
 
 #include "cli/probe.h"
+#include "cli/validate_chain.h"
+#include "cli/validated.h"
 #include "gate/resolve.h"
 #include "io/idn.h"
 #include "policy/select.h"
 
 enum {
     ROWS_MAX = (int)FACTS_HOSTS_MAX * (int)FACTS_IPS_MAX,
-    WORDS_ARENA_MAX = 4 * 1024 * 1024,
+    WORDS_ARENA_MAX = 4 * 1024 * 1024 + ROWS_MAX * TLS_LOOK_ARENA_MAX,
     TIMEOUT_MS = 30 * 1000,
     FIELD_CUT = 4000,
     FIELD_MAX = 4 * FIELD_CUT, /* cleaned */
@@ -105,8 +107,9 @@ static void put_steps(const struct probe_result *r, struct ctl *out)
     }
 }
 
-static void put_tls(const struct tls_facts *f, struct ctl *out)
+static void put_tls(const struct probe_result *r, struct ctl *out)
 {
+    const struct tls_facts *f = &r->tls;
     struct ctl *tls = ctl_object(out, "tls");
     ctl_set(tls, "version", f->version);
     ctl_set(tls, "suite", f->suite);
@@ -118,6 +121,7 @@ static void put_tls(const struct tls_facts *f, struct ctl *out)
     ctl_set_bool(tls, "chain_ok", f->chain_ok);
     ctl_set_bool(tls, "expired", f->expired);
     ctl_set_bool(tls, "name_ok", f->name_ok);
+    chain_put(r, tls);
 }
 
 static void put_row(const struct row *row, struct span domain, struct ctl *out)
@@ -142,7 +146,7 @@ static void put_row(const struct row *row, struct span domain, struct ctl *out)
     }
     put_steps(r, a);
     if (r->tls.on)
-        put_tls(&r->tls, a);
+        put_tls(r, a);
 }
 
 /* One destination. Returns whether all of it fulfils the contract. */
@@ -175,6 +179,7 @@ static void put_contract(const struct round *o, struct ctl *ret)
     ctl_set(ret, "contract", buf_span(&text));
     if (o->contract.identity > 0)
         ctl_set(ret, "certificate", c->identity[o->contract.identity - 1].label);
+    ctl_set(ret, "revocation", span_z(revocation_said(o->contract.revocation)));
     ctl_array(ret, "addresses");
     buf_done(&text);
 }
@@ -295,6 +300,7 @@ static void put_channel(const struct ctl *tls, struct buf *out)
     put_field("names", ctl_get(tls, "names"), out);
     put_field("issuer", ctl_get(tls, "issuer"), out);
     put_field("chain", ctl_get(tls, "chain"), out);
+    chain_text(tls, out);
     buf_done(&text);
 }
 
@@ -335,6 +341,7 @@ void validate_text(const struct ctl *answer, struct buf *out)
     put_field("mode", ctl_get(answer, "mode"), out);
     put_field("contract", ctl_get(answer, "contract"), out);
     put_field("shows", ctl_get(answer, "certificate"), out);
+    put_field("revocation", ctl_get(answer, "revocation"), out);
     for (size_t i = 0; i < ctl_count(answer, "addresses"); i++)
         put_address(ctl_at(answer, "addresses", i), out);
 }
@@ -354,6 +361,19 @@ static enum cli_exit show(const struct cli *c, const struct ctl *answer, bool we
     return code;
 }
 
+/* When the channel is well, mail is sent over it if that was asked for. */
+static enum cli_exit show_and_send(const struct cli *c, struct ctl *answer, bool well)
+{
+    bool send = well && c->args->recipient.n > 0;
+    enum cli_exit code = CLI_OK;
+    if (send && c->args->json) {
+        code = connector_send(c, ctl_object(answer, "test"));
+        return cli_json(answer, code);
+    }
+    code = show(c, answer, well);
+    return send && code == CLI_OK ? connector_send(c, answer) : code;
+}
+
 static enum cli_exit validate(const struct cli *c, const struct validate_by *by)
 {
     struct ctl *answer = ctl_new();
@@ -361,14 +381,27 @@ static enum cli_exit validate(const struct cli *c, const struct validate_by *by)
     bool well;
     enum err e = validate_connector(by, answer, &well, &why);
     enum cli_exit code = CLI_CONFIG;
-    if (e == ERR_OK)
-        code = show(c, answer, well);
-    else if (e == ERR_SYNTAX)
+    if (e == ERR_OK) {
+        if (validated_keep(by->config, answer, by->now_ms, &why) != ERR_OK)
+            out_complain("the result is not kept: %s", why.text);
+        code = show_and_send(c, answer, well);
+    } else if (e == ERR_SYNTAX) {
         code = cli_usage("%.*s: %s", SPAN_ARG(by->id), why.text);
-    else
+    } else {
         out_complain("%s", why.text);
+    }
     ctl_free(answer);
     return code;
+}
+
+/* With mx the hosts are those of the recipient's domain, if nothing else is said. */
+static void recipient_domain(const struct cli *c, const struct out_connector *k, struct buf *ret)
+{
+    struct span to = c->args->recipient;
+    size_t at = span_rfind(to, '@');
+    if (k && k->route.kind == ROUTE_MX && at < to.n &&
+        idn_to_ascii(span_tail(to, at + 1), ret) != ERR_OK)
+        buf_clear(ret); /* the message will not be taken either, and that says why */
 }
 
 enum cli_exit cmd_connector_validate(const struct cli *c)
@@ -389,6 +422,8 @@ enum cli_exit cmd_connector_validate(const struct cli *c)
     } else if (cli_load(cli_config(c), &config, &why) != ERR_OK) {
         out_complain("%s", why.text);
     } else {
+        if (domain.n == 0)
+            recipient_domain(c, find(config, id), &domain);
         struct validate_by by = {
             .config = config,
             .id = id,

@@ -200,6 +200,12 @@ static void fields_out(const struct thing *t, struct ctl *row)
             k->identity > 0 ? t->config->identity[k->identity - 1].label : SPAN_NONE);
 }
 
+void config_diff_outbound(const struct config *c, const struct out_connector *k, struct ctl *ret)
+{
+    const struct thing t = { .config = c, .at = k, .now_ms = INT64_MIN };
+    fields_out(&t, ret);
+}
+
 /* --- the rest */
 
 static void fields_org(const struct thing *t, struct ctl *row)

@@ -13,5 +13,7 @@ void config_diff(const struct config *was, const struct config *now, int64_t now
                  struct ctl *ret);
 /* The same for people. */
 void config_diff_text(const struct ctl *diff, struct buf *out);
+/* What is compared of one outbound connector: its fields, into ret; weakenings as if all held. */
+void config_diff_outbound(const struct config *c, const struct out_connector *k, struct ctl *ret);
 
 #endif

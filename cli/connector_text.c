@@ -45,14 +45,30 @@ static void add_cut(struct table *t, struct span text)
     buf_done(&b);
 }
 
+/* A column that nobody has anything in is not shown. */
+static bool any_validated(const struct ctl *all)
+{
+    for (size_t i = 0; i < ctl_count(all, "connectors"); i++)
+        if (ctl_has(ctl_at(all, "connectors", i), "validated"))
+            return true;
+    return false;
+}
+
+static struct span validated_cell(const struct ctl *row)
+{
+    return ctl_has(row, "validated") ? ctl_get(ctl_get_object(row, "validated"), "words")
+                                     : SPAN("-");
+}
+
 void connector_table(const struct ctl *all, struct buf *out)
 {
-    static const char *const head[] = { "CONNECTOR", "DIRECTION", "KIND",    "MODE",
-                                        "ABOUT",     "WEAKENED",  "DEMANDS", "OWNER" };
+    static const char *const head[] = { "CONNECTOR", "DIRECTION", "KIND",  "MODE",     "ABOUT",
+                                        "WEAKENED",  "DEMANDS",   "OWNER", "VALIDATED" };
+    bool validated = any_validated(all);
     struct table t;
     struct buf weak;
     buf_init(&weak, WEAK_MAX);
-    table_init(&t, head, COUNTOF(head));
+    table_init(&t, head, COUNTOF(head) - !validated);
     for (size_t i = 0; i < ctl_count(all, "connectors"); i++) {
         const struct ctl *row = ctl_at(all, "connectors", i);
         table_add(&t, ctl_get(row, "id"));
@@ -65,6 +81,8 @@ void connector_table(const struct ctl *all, struct buf *out)
         table_add(&t, weak.n > 0 ? buf_span(&weak) : SPAN("-"));
         add_cut(&t, ctl_get(row, "demands"));
         add_cut(&t, ctl_get(row, "owner").n > 0 ? ctl_get(row, "owner") : SPAN("-"));
+        if (validated)
+            add_cut(&t, validated_cell(row));
     }
     table_print(&t, "", out);
     table_done(&t);
@@ -117,6 +135,8 @@ void connector_block(const struct ctl *row, struct buf *out)
         put_field(fields[i].label, ctl_get(row, fields[i].key), out);
     for (size_t i = 0; i < ctl_count(row, "weakenings") && i < 8; i++)
         put_weakening(ctl_at(row, "weakenings", i), out);
+    if (ctl_has(row, "validated"))
+        put_field("validated", ctl_get(ctl_get_object(row, "validated"), "words"), out);
     buf_putf(out, "  %-*s", COLUMN, "written in");
     out_clean(span_head(file, file.n < FIELD_MAX ? file.n : FIELD_MAX), out);
     buf_putf(out, ":%lld\n", (long long)ctl_get_num(row, "line"));

@@ -39,6 +39,21 @@ void lint_put_top(struct span file, const char *text, struct ctl *out)
     add_count(out, LINT_WARNING, 1);
 }
 
+void lint_put_row(const struct ctl *connector, enum lint_severity s, const char *rule,
+                  struct span text, struct ctl *out)
+{
+    struct ctl *row = ctl_add(out, "findings");
+    ctl_set(row, "severity", span_z(lint_severity_name(s)));
+    ctl_set(row, "rule", span_z(rule));
+    ctl_set(row, "connector", ctl_get(connector, "id"));
+    ctl_set(row, "direction", ctl_get(connector, "direction"));
+    ctl_set(row, "file", ctl_get(connector, "file"));
+    ctl_set_num(row, "line", ctl_get_num(connector, "line"));
+    ctl_set(row, "text", text);
+    ctl_set(row, "remedy", SPAN("Try it again with `postern connector validate`."));
+    add_count(out, s, 1);
+}
+
 static void put_finding(const struct ctl *row, struct buf *out)
 {
     out_clean(ctl_get(row, "file"), out);

@@ -11,6 +11,9 @@
 void lint_put(const struct lint *l, struct ctl *out);
 /* One more, of the installation: file and text. */
 void lint_put_top(struct span file, const char *text, struct ctl *out);
+/* One more, of a row of connector-list (docs/control.md). */
+void lint_put_row(const struct ctl *connector, enum lint_severity s, const char *rule,
+                  struct span text, struct ctl *out);
 /* Errors first, as compilers do: "file:line: error: ..." with the remedy below, and a sum. */
 void lint_text(const struct ctl *all, struct buf *out);
 

@@ -8,6 +8,7 @@
 enum { HELP_MAX = 64 * 1024 };
 
 #define FILTERS "domain from to held"
+#define EDITS "dry-run reload"
 
 static command_fn cmd_help, cmd_version;
 
@@ -38,8 +39,24 @@ static const struct command {
     { "connector list", cmd_connector_list, "", "org", "the connectors of all organisations" },
     { "connector show", cmd_connector_show, "ORGANISATION/CONNECTOR", "",
       "all that is written about one" },
-    { "connector validate", cmd_connector_validate, "ORGANISATION/CONNECTOR", "to timeout",
-      "is the channel that it demands to be had? Tries every address, sends no mail" },
+    { "connector add", cmd_connector_add,
+      "ORGANISATION/CONNECTOR inbound|outbound SETTING=VALUE...", EDITS,
+      "write a new one into the configuration, in mode test unless you say otherwise" },
+    { "connector set", cmd_connector_set,
+      "ORGANISATION/CONNECTOR [inbound|outbound] SETTING=VALUE...", EDITS " unset",
+      "change its settings in the configuration" },
+    { "connector remove", cmd_connector_remove, "ORGANISATION/CONNECTOR [inbound|outbound]",
+      EDITS " yes", "take it out of the configuration" },
+    { "connector validate", cmd_connector_validate, "ORGANISATION/CONNECTOR",
+      "to timeout recipient from",
+      "is the channel that it demands to be had? Tries every address; a mail only with "
+      "--recipient" },
+    { "connector test", cmd_connector_test, "ORGANISATION/CONNECTOR [inbound|outbound]",
+      "recipient from timeout client-addr client-names client-chain client-ca client-plaintext at",
+      "send a message through it and follow it; of an inbound one: what would a client get?" },
+    { "partner enrol", cmd_partner_enrol, "NAME",
+      "org domain csr make-key host days certificate out reload",
+      "a certificate for a partner from an authority of its own, its connectors, a sheet for it" },
     { "lint", cmd_lint, "", "",
       "what in the configuration is weaker than it should be (1: warnings, 2: errors)" },
     { "config check", cmd_config_check, "[FILE]", "", "would this configuration load?" },

@@ -173,6 +173,7 @@ static void probe_on_tls_up(struct probe *p)
     struct span none = SPAN_NONE;
     p->facts.handshake = TRI_YES;
     p->ret->tls = tls_facts_copy(f, p->ask.words);
+    tls_look(conn_engine(p->conn), p->ask.words, &p->ret->look);
     mark(p, PROBE_OK, SPAN_NONE);
     struct verdict v = decide_secured(p->ask.contract, &p->facts, f);
     judged(p, &v);

@@ -7,6 +7,7 @@
 
 #include "gate/config.h"
 #include "io/loop.h"
+#include "io/tls_look.h"
 #include "policy/decide.h"
 
 enum probe_phase {
@@ -32,6 +33,7 @@ struct probe_step {
 struct probe_result {
     struct probe_step step[PROBE_PHASE_COUNT_];
     struct tls_facts tls; /* on: a handshake ended well */
+    struct tls_look look; /* with it: the chain as it came, and whether ours was asked for */
     bool fulfilled;       /* mail could pass under the contract */
     enum probe_phase at;  /* not fulfilled: the phase that is to blame */
     struct span why;      /* one sentence */

@@ -40,6 +40,7 @@ struct listen_config {
 struct config_identity {
     struct span label;
     const struct org *org;
+    struct span file; /* of the chain */
 };
 
 struct config {
@@ -63,6 +64,8 @@ struct config {
     struct org_table *orgs;           /* never NULL in a snapshot that was loaded */
     struct config_identity *identity; /* the number that a contract says is an index + 1 */
     unsigned n_identity;
+    struct span *chain_file; /* of what listeners show */
+    unsigned n_chain_file;
     struct retry_config retry;
     struct window_config window;
     struct dns_config dns;

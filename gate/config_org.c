@@ -250,7 +250,8 @@ static void bind(struct config *c, const struct make_org *o, struct org *org)
         route->contract.sts = o->out[i].usual_sts ? c->sts : route->contract.sts;
     }
     for (const struct make_identity *i = o->identity; i; i = i->next)
-        c->identity[i->number - 1] = (struct config_identity){ i->label, org };
+        c->identity[i->number - 1] =
+            (struct config_identity){ i->label, org, arena_span(&c->arena, i->identity->file) };
 }
 
 /* Where a connector stands; for a domain it is the organisation. */

@@ -267,6 +267,18 @@ static struct tls_site *make_sites(struct config_make *m, unsigned *ret_n)
     return site;
 }
 
+static void note_files(struct config_make *m)
+{
+    struct config *c = m->config;
+    unsigned n = 0;
+    for (const struct make_certificate *k = m->certificate; k; k = k->next)
+        n += k->n_identity;
+    c->chain_file = ARENA_ARRAY(&c->arena, struct span, n);
+    for (const struct make_certificate *k = m->certificate; k; k = k->next)
+        for (unsigned i = 0; i < k->n_identity; i++)
+            c->chain_file[c->n_chain_file++] = arena_span(&c->arena, k->identity[i].file);
+}
+
 static enum err make_server(struct config_make *m)
 {
     struct config *c = m->config;
@@ -279,6 +291,7 @@ static enum err make_server(struct config_make *m)
     };
     if (!m->certificate)
         return ERR_OK;
+    note_files(m);
     tls.site = make_sites(m, &tls.n_site);
     if (m->tickets)
         memcpy(tls.ticket_secret, m->boot->ticket_secret, sizeof tls.ticket_secret);

@@ -557,9 +557,9 @@ void conn_start_tls_client(struct conn *c, struct tls_client *tc, const struct t
     defer_call(&c->turn);
 }
 
-const struct tls_facts *conn_tls(const struct conn *c)
+const struct tls *conn_engine(const struct conn *c)
 {
-    return c->stage == STAGE_TLS ? tls_facts(c->tls) : NULL;
+    return c->stage == STAGE_TLS ? c->tls : NULL;
 }
 
 /* --- the rest --- */

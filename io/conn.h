@@ -65,8 +65,14 @@ void conn_start_tls_server(struct conn *c, struct tls_server *s, struct span lis
 void conn_start_tls_behind(struct conn *c, struct tls_server *s, struct span listener);
 /* peer: see tls_connect. */
 void conn_start_tls_client(struct conn *c, struct tls_client *tc, const struct tls_peer *peer);
+/* The engine, for who looks closer than conn_tls. NULL before CONN_TLS_UP. */
+const struct tls *conn_engine(const struct conn *c);
 /* NULL before CONN_TLS_UP. */
-const struct tls_facts *conn_tls(const struct conn *c);
+static inline const struct tls_facts *conn_tls(const struct conn *c)
+{
+    const struct tls *engine = conn_engine(c);
+    return engine ? tls_facts(engine) : NULL;
+}
 
 /* One deadline, monotonic; INT64_MAX: none. */
 void conn_deadline(struct conn *c, int64_t at_ms);

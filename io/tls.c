@@ -100,8 +100,13 @@ void tls_note_message(int write_p, int version, int content_type, const void *bu
 {
     (void)version, (void)arg;
     struct tls *t = SSL_get_app_data(ssl);
-    if (write_p || !t || !t->up)
+    if (write_p || !t)
         return;
+    if (!t->up) {
+        if (content_type == SSL3_RT_HANDSHAKE && len > 0)
+            t->asked |= *(const uint8_t *)buf == SSL3_MT_CERTIFICATE_REQUEST;
+        return;
+    }
     if (content_type == SSL3_RT_HEADER && ++t->idle_records > IDLE_RECORDS_MAX)
         t->flood = "records without data";
     if (content_type != SSL3_RT_HANDSHAKE || len == 0)

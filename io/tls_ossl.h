@@ -79,6 +79,7 @@ struct tls {
     struct buf *out;
 
     bool up, broken;
+    bool asked;                  /* client: the server wants a certificate */
     bool too_big;                /* more handshake than anybody needs */
     const char *flood;           /* what the peer sent too much of */
     uint8_t alert_in, alert_out; /* the last one of each way, and whether there was one */

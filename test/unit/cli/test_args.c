@@ -5,7 +5,7 @@
 static enum err read_line(const char *line, const char *takes, struct args *ret, struct why *why)
 {
     static char memory[512];
-    char *argv[32];
+    char *argv[64];
     unsigned n = 0;
     struct span left = span_z(line);
     CHECK(left.n < sizeof memory);
@@ -68,7 +68,8 @@ TEST(a_wrong_use_says_what_is_wrong)
         { "--limit x", "limit", "--limit wants a number from 1 to 1000000" },
         { "--limit 1000001", "limit", "--limit wants a number from 1 to 1000000" },
         { "--limit -1", "limit", "--limit wants a number from 1 to 1000000" },
-        { "1 2 3 4 5 6 7 8 9", "", "too many words" },
+        { "1 2 3 4 5 6 7 8 9 10 1 2 3 4 5 6 7 8 9 20 1 2 3 4 5 6 7 8 9 30 1 2 3 4 5 6 7 8 9 40 1",
+          "", "too many words" },
     };
     for (size_t i = 0; i < COUNTOF(rows); i++) {
         struct args a = { .limit = 77 };

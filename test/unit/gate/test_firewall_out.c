@@ -625,7 +625,7 @@ TEST(promoted_fields_are_for_the_files_of_their_organisation)
 
 static bool has(const struct stage *s, const char *words)
 {
-    return memmem(s->hop.got.p, s->hop.got.n, words, strlen(words)) != NULL;
+    return s->hop.got.n > 0 && memmem(s->hop.got.p, s->hop.got.n, words, strlen(words)) != NULL;
 }
 
 /* Who gets a notification need not be of the organisation. */
