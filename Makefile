@@ -39,7 +39,8 @@ MAINS := gate/main.c cli/main.c
 # What the simulator replaces at link time: the five seams (ARCHITECTURE.md, section 1).
 SEAMS := io/loop_epoll.c io/inet.c io/work.c io/tls.c io/tls_ctx.c io/tls_facts.c io/tls_pem.c \
          io/tls_make.c io/tls_look.c io/dns_unbound.c io/maildir.c gate/supervisor.c gate/child.c \
-         gate/keeping.c gate/spawn.c gate/loaded.c keeper/keeper.c keeper/ask.c keeper/provider.c
+         gate/keeping.c gate/spawn.c gate/loaded.c gate/reload.c keeper/keeper.c keeper/ask.c \
+         keeper/provider.c
 
 lib_objs = $(foreach f,$(1),$(filter-out $(patsubst %.c,$(O)/%.o,$(MAINS)),$(call objs,$(f))))
 
@@ -89,7 +90,7 @@ $(O)/sim_stories: $(call objs,test/sim) $(O)/test/test.o $(O)/test/golden.o $(fi
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # --- benchmark tools: load generator, sink, backlog, and what nobody can do without
-bench-tools: $(addprefix $(O)/bench-,load sink fill floor match)
+bench-tools: $(addprefix $(O)/bench-,load sink fill floor match pause verify)
 $(O)/bench-fill: $(O)/bench/fill.o $(call lib_objs,base mail io store)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(O)/bench-match: $(O)/bench/match.o $(O)/bench/lib/clock.o $(call lib_objs,base mail policy)

@@ -4,6 +4,10 @@ enum {
     ARENA_ALIGN = 16,
     ARENA_BLOCK_FIRST = 1024 - 32, /* with the header of the block and of malloc: 1 KiB */
     ARENA_BLOCK_LAST = 64 * 1024 - 32,
+    /* A large arena takes blocks that malloc gets from the system and gives back to it, and that
+     * leave no holes among what lives longer. */
+    ARENA_LARGE_FROM = 1024 * 1024,
+    ARENA_BLOCK_LARGE = 4 * 1024 * 1024,
 };
 
 struct arena_block {
@@ -41,7 +45,9 @@ static struct arena_block *block_new(size_t cap)
 static void *arena_take_new(struct arena *a, size_t n)
 {
     size_t cap = ARENA_BLOCK_FIRST;
-    if (a->block)
+    if (a->used >= ARENA_LARGE_FROM)
+        cap = ARENA_BLOCK_LARGE;
+    else if (a->block)
         cap = a->block->cap * 2 < ARENA_BLOCK_LAST ? a->block->cap * 2 : ARENA_BLOCK_LAST;
     bool alone = a->block && n > cap / 4;
     struct arena_block *block = block_new(alone || n > cap ? n : cap);

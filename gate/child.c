@@ -2,6 +2,7 @@
 #include "gate/boot.h"
 
 #include "base/log.h"
+#include "gate/reload.h"
 #include "gate/restart.h"
 #include "keeper/ask.h"
 #include "keeper/provider.h"
@@ -11,12 +12,10 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 enum { EXIT_WELL = 0, EXIT_BROKEN = 1, EXIT_CONFIG = 78 };
-enum { PATHS_MAX = 64 };
 enum { MMAP_FROM_BYTES = 4 * 1024 * 1024, KEEP_FREE_BYTES = 2 * 1024 * 1024 };
 
 struct child {
@@ -24,6 +23,7 @@ struct child {
     int fd[CHANNEL_FDS_MAX];
     unsigned n_fd;
     struct worker *worker;
+    struct reload *reload;
     struct worker_boot wb;
     struct watch *channel;
     char shard_path[SHARD_PATH_MAX];
@@ -52,37 +52,32 @@ static int child_fails(const char *what, const struct why *why)
     return EXIT_BROKEN;
 }
 
-/* The configuration out of a bundle's descriptor, which is closed. */
-static enum err load_bundle(int fd, const struct boot_message *m, struct config **ret,
-                            struct why *why)
-{
-    size_t n;
-    void *p = shared_map(fd, false, &n);
-    close(fd);
-    if (!p) {
-        why_set(why, "the bundle cannot be mapped");
-        return ERR_IO;
-    }
-    struct bundle_view view;
-    struct config_source source = config_source_bundle(&view, span_of(p, n));
-    enum err e = config_load(span_z(m->config_path), &source, &m->config, ret, why);
-    (void)munmap(p, n);
-    return e;
-}
+/* What the worker may reach: each path once, however many routes name it. */
+struct reach {
+    struct arena arena;
+    struct map seen;
+    struct sandbox_path *path;
+    unsigned n, cap;
+};
 
-static void allow_path(struct arena *a, struct sandbox_path *paths, unsigned *n, struct span path,
-                       bool write)
+/* Is it new? */
+static bool reach_add(struct reach *r, struct span path, bool write)
 {
-    if (path.n > 0 && *n < PATHS_MAX)
-        paths[(*n)++] = (struct sandbox_path){ arena_z(a, path), write };
+    if (path.n == 0 || map_get(&r->seen, path))
+        return false;
+    ASSERT(r->n < r->cap);
+    r->path[r->n] = (struct sandbox_path){ arena_z(&r->arena, path), write };
+    (void)map_put(&r->seen, path, &r->path[r->n]);
+    r->n++;
+    return true;
 }
 
 /* What is not there now cannot be allowed, and will not be seen when it comes. */
-static struct span check_root(struct span root, struct arena *a)
+static void reach_add_root(struct reach *r, struct span root)
 {
-    if (root.n == 0 || access(arena_z(a, root), R_OK | W_OK | X_OK) == 0)
-        return root;
     struct why text;
+    if (!reach_add(r, root, true) || access(r->path[r->n - 1].path, R_OK | W_OK | X_OK) == 0)
+        return;
     why_set(
         &text,
         "the Maildir folder %.*s is missing or not writable for `user`: mail for it waits; make "
@@ -91,40 +86,51 @@ static struct span check_root(struct span root, struct arena *a)
     log_begin(LOG_WARN, "config.warning");
     log_z("what", text.text);
     log_end();
-    return root;
 }
 
-static enum err child_sandbox_files(const struct child *c, struct why *why)
+static void reach_add_route(struct reach *r, const struct route *route)
 {
-    const struct config *cfg = c->wb.config;
-    struct sandbox_path paths[PATHS_MAX];
-    unsigned n = 0;
-    bool degraded;
-    struct arena a;
-    arena_init(&a, 256 * 1024);
+    reach_add_root(r, maildir_root(route->maildir));
+    for (unsigned i = 0; i < route->n_host; i++)
+        if (route->host[i].is_path)
+            (void)reach_add(r, route->host[i].name, true);
+}
+
+static void reach_init(struct reach *r, const struct config *cfg, const struct hash_key *key)
+{
     static const char *const readable[] = { "/etc",         "/usr/share/dns",
                                             "/usr/lib/ssl", "/usr/share/ca-certificates",
                                             "/dev/urandom", "/dev/null",
                                             "/proc/self" };
+    enum { OWN = COUNTOF(readable) + 3 };
+    *r = (struct reach){ .cap = OWN };
+    arena_init(&r->arena, SIZE_MAX); /* a small part of the configuration, which is bounded */
+    map_init(&r->seen, key);
+    for (unsigned i = 0; i < cfg->routes.n_route; i++)
+        r->cap += 1 + cfg->routes.route[i].n_host;
+    r->path = ARENA_ARRAY(&r->arena, struct sandbox_path, r->cap);
     for (unsigned i = 0; i < COUNTOF(readable); i++)
-        allow_path(&a, paths, &n, span_z(readable[i]), i == 5);
-    allow_path(&a, paths, &n, cfg->dns.trust_anchor_file, false);
-    allow_path(&a, paths, &n, cfg->dns.unbound_config_file, false);
-    allow_path(&a, paths, &n, cfg->data, true);
-    for (unsigned i = 0; i < cfg->routes.n_route; i++) {
-        const struct route *r = &cfg->routes.route[i];
-        allow_path(&a, paths, &n, check_root(maildir_root(r->maildir), &a), true);
-        for (unsigned k = 0; k < r->n_host; k++)
-            if (r->host[k].is_path)
-                allow_path(&a, paths, &n, r->host[k].name, true);
-    }
-    enum err e = sandbox_files(paths, n, &degraded, why);
+        (void)reach_add(r, span_z(readable[i]), i == 5);
+    (void)reach_add(r, cfg->dns.trust_anchor_file, false);
+    (void)reach_add(r, cfg->dns.unbound_config_file, false);
+    (void)reach_add(r, cfg->data, true);
+    for (unsigned i = 0; i < cfg->routes.n_route; i++)
+        reach_add_route(r, &cfg->routes.route[i]);
+}
+
+static enum err child_sandbox_files(const struct child *c, struct why *why)
+{
+    struct reach r;
+    bool degraded;
+    reach_init(&r, c->wb.config, &c->boot.config.hash_key);
+    enum err e = sandbox_files(r.path, r.n, &degraded, why);
     if (e == ERR_OK && degraded) {
         log_begin(LOG_WARN, "sandbox.degraded");
         log_z("why", "this kernel has no landlock: file permissions alone hold the worker");
         log_end();
     }
-    arena_done(&a);
+    map_done(&r.seen);
+    arena_done(&r.arena);
     return e;
 }
 
@@ -160,12 +166,15 @@ static enum err child_share(struct child *c, struct why *why)
     return ERR_OK;
 }
 
-static void child_reload(struct child *c, const struct boot_message *m, int fd)
+static void child_reloaded(void *arg, struct config *config, const struct why *why)
 {
-    struct config *config;
-    struct why why;
-    if (load_bundle(fd, m, &config, &why) != ERR_OK) {
-        (void)child_fails("reload", &why); /* the old snapshot stays */
+    struct child *c = arg;
+    if (!config) {
+        (void)child_fails("reload", why); /* the old snapshot stays */
+        return;
+    }
+    if (c->worker->stopping) {
+        config_unref(config);
         return;
     }
     child_log(c, config->log_level);
@@ -189,7 +198,7 @@ static void child_told(void *arg)
         return;
     }
     if (m.kind == BOOT_RELOAD && n_fd == 1)
-        child_reload(c, &m, fd[0]);
+        reload_start(c->reload, fd[0], span_z(m.config_path), &m.config);
     if (m.kind == BOOT_KEEPER && n_fd == 1)
         keeper_link(fd[0]);
     if (m.kind == BOOT_STOP)
@@ -213,7 +222,8 @@ static enum err child_start(struct child *c, struct why *why)
     struct worker_boot *wb = &c->wb;
     TRY(keeper_provider_load(why));
     keeper_link(c->fd[BOOT_FD_KEEPER]);
-    TRY(load_bundle(c->fd[BOOT_FD_BUNDLE], &c->boot, &wb->config, why));
+    TRY(reload_now(c->fd[BOOT_FD_BUNDLE], span_z(c->boot.config_path), &c->boot.config, &wb->config,
+                   why));
     TRY(child_share(c, why));
     TRY(sandbox_user(c->boot.uid, c->boot.gid, why));
     TRY(child_sandbox_files(c, why));
@@ -229,6 +239,8 @@ static enum err child_start(struct child *c, struct why *why)
     TRY(dns_new(wb->loop, &wb->config->dns, &wb->dns, why));
     TRY(child_open_shards(c, why));
     c->worker = worker_new(wb);
+    c->reload = reload_new(wb->loop, child_reloaded, c);
+    reload_adopt(c->reload, wb->config);
     return sandbox_syscalls(why);
 }
 
@@ -239,6 +251,7 @@ static void tune_memory(void)
     (void)mallopt(M_MMAP_THRESHOLD, MMAP_FROM_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, KEEP_FREE_BYTES);
     (void)mallopt(M_ARENA_MAX, 1);
+    (void)mallopt(M_MXFAST, 0);
 }
 
 int child_main(void)

@@ -22,13 +22,16 @@ struct config *config_ref(struct config *c)
     return c;
 }
 
-void config_unref(struct config *c)
+void config_when_gone(struct config *c, config_gone_fn *fn, void *arg)
 {
-    if (!c)
-        return;
     ASSERT(c->refs > 0);
-    if (--c->refs > 0)
-        return;
+    c->gone = fn;
+    c->gone_arg = arg;
+}
+
+void config_free(struct config *c)
+{
+    ASSERT(c->refs == 0);
     tls_server_unref(c->tls_server);
     tls_client_unref(c->tls_client);
     org_table_free(c->orgs);
@@ -36,6 +39,19 @@ void config_unref(struct config *c)
     map_done(&c->local);
     arena_done(&c->arena);
     mem_free(c);
+}
+
+void config_unref(struct config *c)
+{
+    if (!c)
+        return;
+    ASSERT(c->refs > 0);
+    if (--c->refs > 0)
+        return;
+    if (c->gone)
+        c->gone(c->gone_arg, c);
+    else
+        config_free(c);
 }
 
 static void set_defaults(struct config *c)

@@ -43,8 +43,13 @@ struct config_identity {
     struct span file; /* of the chain */
 };
 
+struct config;
+typedef void config_gone_fn(void *arg, struct config *c);
+
 struct config {
-    unsigned refs;
+    unsigned refs; /* counted on one thread */
+    config_gone_fn *gone;
+    void *gone_arg;
     struct arena arena;
     uint64_t generation; /* counts loads in the supervisor */
     char digest[65];     /* SHA-256-like id of the bundle's bytes, hex: for logs and bindings */
@@ -93,6 +98,10 @@ MUST_USE enum err config_load(struct span path, const struct config_source *sour
                               const struct config_boot *boot, struct config **ret, struct why *why);
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c);
+/* Who is handed c when its last reference goes, and must config_free it then, on any thread; that
+ * of a large one takes a while. Without this it is freed at once. */
+void config_when_gone(struct config *c, config_gone_fn *fn, void *arg);
+void config_free(struct config *c);
 
 /* What is legal in c and yet weaker than it should be, one sentence a call, for the log. */
 typedef void config_warning_fn(void *arg, const char *text);

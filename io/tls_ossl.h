@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "io/tls.h"
 #include <openssl/ssl.h>
+#include <stdatomic.h>
 
 enum { TLS_DIGEST = 32, TLS_HEX = 2 * TLS_DIGEST, TLS_SNI_MAX = 253, TLS_ISSUER_MAX = 256 };
 
@@ -29,7 +30,7 @@ struct tls_site_ctx {
 };
 
 struct tls_server {
-    unsigned refs;
+    atomic_uint refs; /* the last may go on another thread than the first */
     struct tls_site_ctx *site;
     unsigned n_site;
     const struct tls_site_ctx *fallback; /* for names we do not know */
@@ -42,7 +43,7 @@ struct tls_server {
 
 /* The sessions that may be resumed, the one used longest ago first. */
 struct tls_client {
-    unsigned refs;
+    atomic_uint refs;
     SSL_CTX *ctx;
     struct tls_pair *identity;
     unsigned n_identity;

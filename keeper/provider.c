@@ -8,13 +8,15 @@
 #include <openssl/params.h>
 #include <openssl/provider.h>
 #include <openssl/rsa.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define DEFAULT_PROVIDER "provider=default"
 
-/* A key: counted, for signatures outlive the library's wrapper. */
+/* A key: counted, for signatures outlive the library's wrapper. Configurations are freed on a
+ * thread of their own, and with them their keys. */
 struct kept_key {
-    unsigned refs;
+    atomic_uint refs;
     const char *type;
     EVP_PKEY *public; /* the default provider's; it answers all questions of the library */
     bool kept;        /* id is there */
@@ -37,7 +39,7 @@ struct signing {
 static void *key_new(const char *type)
 {
     struct kept_key *k = NEW(struct kept_key);
-    k->refs = 1;
+    atomic_init(&k->refs, 1);
     k->type = type;
     return k;
 }
@@ -63,7 +65,7 @@ static void *ed25519_new(void *provider)
 static void key_free(void *p)
 {
     struct kept_key *k = p;
-    if (!k || --k->refs > 0)
+    if (!k || atomic_fetch_sub(&k->refs, 1) > 1)
         return;
     EVP_PKEY_free(k->public);
     mem_free(k);
@@ -260,7 +262,7 @@ static int signing_init(void *p, const char *hash, void *key, const OSSL_PARAM p
     struct signing *s = p;
     struct kept_key *k = key;
     if (k) {
-        k->refs++;
+        atomic_fetch_add(&k->refs, 1);
         key_free(s->key);
         s->key = k;
     }
