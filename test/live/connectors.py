@@ -12,7 +12,7 @@ import sys
 import time
 
 import ctl
-from smtp import Peer, attempt, check, client_context, message, wait_for
+from smtp import Gone, Peer, attempt, check, client_context, message, wait_for
 
 PART, DIR, PORT = sys.argv[1], sys.argv[2], int(sys.argv[3])
 SECOND = int(sys.argv[4]) if len(sys.argv) > 4 else 0
@@ -113,6 +113,13 @@ def versions():
                                ("strict", ssl.TLSVersion.TLSv1_2, OK), ("strict", ssl.TLSVersion.TLSv1_3, OK)):
         got, text = ask("lab", ADA, "x@%s.example" % org, version=version)
         check("R13 R24: %s: %s: %s" % (org, version.name, said(want)), got == want, (got, text))
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        try:
+            got = ask("lab-lying", ADA, "x@strict.example", version=version)
+        except (OSError, Gone) as e:
+            got = str(e)
+        check("T-31: strict: the right certificate without its key, %s: there is no session" % version.name,
+              isinstance(got, str), got)
     text = s_client("-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0", *cert_args("lab"), to="x@strict.example")
     check("R13 R24: strict: TLS 1.1 has no handshake, so there is no mail",
           "alert protocol version" in text and "250 2.1.5" not in text, text[-400:])

@@ -45,6 +45,20 @@ pki_self() { # NAME SAN
         -addext "subjectAltName=$2" -out "$PKI/$1.pem"
 }
 
+# pki_lie FOLDER NAME OF: the certificate OF, with a key whose public half is that of the certificate and whose
+# private half is not: libraries that compare public halves take it, and what it signs is wrong
+pki_lie() {
+    cp "$1/$3.pem" "$1/$2.pem" && "$LIVE_PYTHON" -c '
+import base64, sys
+lines = open(sys.argv[1]).read().split("\n")
+der = base64.b64decode("".join(x for x in lines if x and not x.startswith("-----")))
+assert der[5:7] == b"\x04\x20"  # ECPrivateKey (RFC 5915), 32 bytes
+body = base64.b64encode(der[:7] + b"\x11" * 32 + der[39:]).decode()
+with open(sys.argv[2], "w") as f:
+    f.write("%s\n%s\n%s\n" % (lines[0], body, lines[0].replace("BEGIN", "END")))' "$1/$3.key" "$1/$2.key" &&
+        chmod 644 "$1/$2.key"
+}
+
 # pki_pin NAME: the SHA-256 of its public key, hex
 pki_pin() {
     openssl x509 -in "$PKI/$1.pem" -noout -pubkey | openssl pkey -pubin -outform DER 2>/dev/null |
@@ -82,6 +96,7 @@ pki_clients() {
         pki_leaf public-2 lab-leaf "$lab" || return 1
     cat "$PKI/lab-leaf.pem" "$PKI/public-2.pem" >"$PKI/lab-chain.pem"
     cp "$PKI/lab-leaf.key" "$PKI/lab-chain.key"
+    pki_lie "$PKI" lab-lying lab || return 1
     # What a careless name could be taken for mx.lab.example by: it stands in the subject only.
     pki_leaf public "mx.lab.example" DNS:mx.other.example && for suffix in pem key; do
         mv "$PKI/mx.lab.example.$suffix" "$PKI/lab-subject.$suffix"

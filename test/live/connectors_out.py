@@ -29,6 +29,8 @@ FARE = {
     "self-signed": ("tls", "bounce", "bounce", "bounce"),
     "unknown": ("tls", "bounce", "bounce", "bounce"),
     "expired": ("tls", "bounce", "bounce", "bounce"),
+    "leaf": ("tls", "bounce", "bounce", "bounce"),
+    "chain": ("tls", "tls", "tls", "bounce"),
     "starttls-odd-case": ("tls", "tls", "tls", "bounce"),
     "starttls-args": ("tls", "tls", "tls", "bounce"),
     "watch": ("tls", "tls", "tls", "bounce"),
@@ -37,7 +39,8 @@ FARE = {
     "pf-expired": ("tls", "bounce", "bounce", "bounce"),
 }
 RULES = {"starttls": "R21 T-04", "stripped": "R21 T-04", "ehlo": "R21 T-04", "strip": "R21 T-04", "refuse": "R21 T-04",
-         "old": "R13 R21", "pf-old": "R13 R21", "ex-old": "R13 R21", "hello": "R21 T-55"}
+         "old": "R13 R21", "pf-old": "R13 R21", "ex-old": "R13 R21", "hello": "R21 T-55",
+         "lying": "R21 T-31"}
 
 
 def cases():

@@ -1,8 +1,8 @@
 #!/bin/sh
 # test_connectors.sh - organisations, and who may write to them: partners by certificate, by key and by
 # address, own servers that relay, connectors on trial, tickets, and what replies, trace and log tell (R13,
-# R14, R22, R24, R25, R27, T-03, T-15, T-20, T-22, T-23, T-24). Clients are Python's ssl, openssl s_client, swaks,
-# and Postfix and Exim as docs/cookbook/ sets them up. At most 5 minutes; needs root.
+# R14, R22, R24, R25, R27, T-03, T-15, T-20, T-22, T-23, T-24, T-31). Clients are Python's ssl, openssl s_client,
+# swaks, and Postfix and Exim as docs/cookbook/ sets them up. At most 5 minutes; needs root.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=test/live/lib.sh
@@ -204,7 +204,8 @@ unknown lab-unknown 454.4.7.0
 self lab-self 454.4.7.0
 leaf lab-leaf 454.4.7.0
 none - 550.5.7.51
-clear - 454.4.7.0'
+clear - 454.4.7.0
+old lab handshake'
 
 each_case() { # COMMAND...: with case and certificate
     echo "$CASES" | while read -r case_name case_shows _; do "$@" "$case_name" "$case_shows"; done
@@ -267,7 +268,11 @@ postfix_route() { # CASE
 postfix_case() { # CASE CERTIFICATE: the page's service under that name
     cookbook postfix hospital | place |
         if [ "$2" = - ]; then sed '/smtp_tls_.*_file/d'; else sed "s|$PKI/lab\.|$PKI/$2.|"; fi | sed "s|^hospital |$1 |"
-    [ "$1" != clear ] || printf '  %s\n' '-o smtp_tls_security_level=none' '-o smtp_tls_policy_maps='
+    case $1 in
+    clear) printf '  %s\n' '-o smtp_tls_security_level=none' '-o smtp_tls_policy_maps=' ;;
+    old) printf '  %s\n' '-o smtp_tls_security_level=encrypt' '-o smtp_tls_policy_maps=' \
+        '-o smtp_tls_mandatory_protocols=TLSv1.1' '-o tls_high_cipherlist=ALL:@SECLEVEL=0' ;;
+    esac
 }
 
 by_postfix() {
@@ -308,6 +313,7 @@ exim_transport() { # CASE CERTIFICATE
         -e 's|/etc/ssl/certs/ca-certificates.crt|/etc/pki/public.pem|' |
         case $1 in
         none) sed '/^  tls_certificate/d; /^  tls_privatekey/d' ;;
+        old) sed -e 's|^  driver.*|&\n  tls_require_ciphers = NORMAL:-VERS-ALL:+VERS-TLS1.1|' ;;
         clear) sed -e '/^  tls_/d; /^  hosts_require_tls/d' -e 's|^  driver.*|&\n  hosts_avoid_tls = *|' ;;
         *) cat ;;
         esac

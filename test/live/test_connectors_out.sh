@@ -2,7 +2,7 @@
 # test_connectors_out.sh - what leaves through connectors: forced TLS to partners of every kind, good and
 # hostile, with Postfix, Exim and OpenSSL at the other end and somebody on the line; client certificates,
 # connections that are not shared, weakenings, all mail by the organisation's own server, and the receiving
-# halves of docs/cookbook/ (R9, R11, R13, R21, R22, T-03, T-04, T-26, T-41, T-42, T-55). That nothing
+# halves of docs/cookbook/ (R9, R11, R13, R21, R22, T-03, T-04, T-26, T-31, T-41, T-42, T-55). That nothing
 # is said in clear is read off the bytes on the line. At most 5 minutes; needs root.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -19,7 +19,7 @@ cd "$(dirname "$0")/../.." || exit 1
 mta_begin connectors_out
 HOP_PROGRAM=partner_hop.py
 : >"$DIR/middles"
-MTA_PORTS=$(live_ports 90 | tr '\n' ' ')
+MTA_PORTS=$(live_ports 96 | tr '\n' ' ')
 mta_port
 MTA_PORT=$MTA_TAKEN
 
@@ -31,9 +31,13 @@ pki_begin &&
     pki_leaf public other DNS:mx.other.example &&
     pki_leaf nobody gateway-unknown DNS:mx.hospital.example &&
     pki_leaf public lab DNS:mx.lab.example &&
-    hop_issue ca named DNS:mx.partner.example 30 || { fail "the certificates are made"; live_end; }
+    pki_leaf public-2 leaf "DNS:*.hop.example" &&
+    hop_issue ca named DNS:mx.partner.example 30 && pki_lie "$HOPS/ca" lying good || { fail "the certificates are made"; live_end; }
 cp "$PKI/public.pem" "$HOPS/ca/clients.pem"
 cat "$HOPS/ca/ca.pem" "$PKI/public.pem" >"$DIR/trusted.pem"
+cp "$PKI/leaf.pem" "$PKI/leaf.key" "$HOPS/ca/"
+cat "$PKI/leaf.pem" "$PKI/public-2.pem" >"$HOPS/ca/chain.pem"
+cp "$PKI/leaf.key" "$HOPS/ca/chain.key"
 chmod 644 "$HOPS"/ca/*.key
 
 # --- partners and their connectors
@@ -62,7 +66,7 @@ partner() { # NAME BEHAVIOUR CERTIFICATE
     hop_add "$1.hop.example" 127.0.0.1 "$MTA_TAKEN" "$2" "$3"
 }
 
-for name in good named other-host self-signed unknown expired; do
+for name in good named other-host self-signed unknown expired leaf chain lying; do
     partner "$name" honest "$name"
     levels "$name" "$MTA_TAKEN"
     eval "port_$(echo "$name" | tr - _)=$MTA_TAKEN"
