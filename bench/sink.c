@@ -222,12 +222,14 @@ static void sink_set_up(struct sink *s, int argc, char **argv)
 {
     const char *where = NULL, *cert = NULL, *key = NULL, *log = NULL;
     uint64_t delay = 0, percent = 0;
+    bool no_tickets = false;
     const struct opt table[] = {
         { "listen", OPT_TEXT, &where, "where to take mail: 127.0.0.1:2600" },
         { "tls", OPT_FLAG, &s->rules.tls, "offer STARTTLS" },
         { "plain", OPT_NO, &s->rules.tls, "do not offer it (the default)" },
         { "cert", OPT_TEXT, &cert, "certificate chain, PEM" },
         { "key", OPT_TEXT, &key, "its key, PEM" },
+        { "no-tickets", OPT_FLAG, &no_tickets, "no session can be resumed" },
         { "chunking", OPT_SWITCH, &s->rules.chunking, "offer CHUNKING (off)" },
         { "log", OPT_TEXT, &log, "file: id, arrival in monotonic ns, bytes" },
         { "delay", OPT_NUM, &delay, "ms before the reply to a message (0)" },
@@ -239,6 +241,10 @@ static void sink_set_up(struct sink *s, int argc, char **argv)
         bench_die("bench-sink: --reject-rate is a percentage");
     if (s->rules.tls && (!cert || !key || tls_server_ctx(cert, key, &s->tls) != ERR_OK))
         bench_die("bench-sink: --tls needs a readable --cert and --key that belong together");
+    if (s->tls && no_tickets) {
+        SSL_CTX_set_options(s->tls, SSL_OP_NO_TICKET);
+        (void)SSL_CTX_set_num_tickets(s->tls, 0);
+    }
     s->rules.ledger.log = log ? fopen(log, "w") : NULL;
     if (log && !s->rules.ledger.log)
         bench_die("bench-sink: cannot write %s", log);
