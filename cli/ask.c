@@ -124,7 +124,7 @@ enum err ask_one(struct ask_worker *w, const struct ctl *request, struct ctl **r
 {
     struct ctl *answer = NULL;
     enum err e = send_line(w, request);
-    if (e == ERR_OK)
+    if (e == ERR_OK || e == ERR_IO) /* it may have said why it hung up */
         e = receive_line(w, &answer, why);
     if (e != ERR_OK) {
         why_set(why, "worker %u %s", w->index,
@@ -200,6 +200,8 @@ static enum err hello(struct ask *a, struct ask_worker *w)
     set_patience(w->fd, HELLO_S);
     enum err e = ask_one(w, request, &answer, &why);
     ctl_free(request);
+    if (e == ERR_REFUSED)
+        a->denied = why;
     if (e != ERR_OK)
         return e;
     note_shards(a, w, answer);
@@ -240,7 +242,7 @@ enum err ask_open(struct ask *a, const char *run, struct why *why)
     if (!dir) {
         why_set(why,
                 "no daemon is reachable: %s: %s; start posternd, or say where its sockets are "
-                "with --run DIR or -c FILE (they are open to root only)",
+                "with --run DIR or -c FILE (root and administrators may use them)",
                 run, strerror(errno));
         return ERR_NOT_FOUND;
     }
@@ -253,6 +255,10 @@ enum err ask_open(struct ask *a, const char *run, struct why *why)
             open_worker(a, run, i);
     if (a->n_worker > 0)
         return ERR_OK;
+    if (a->denied.text[0] != '\0') {
+        *why = a->denied;
+        return ERR_REFUSED;
+    }
     why_set(why,
             a->n_missing > 0
                 ? "no daemon is reachable: nobody answers on the sockets in %s; start posternd, "

@@ -26,13 +26,14 @@ struct ask {
     unsigned n_worker;
     unsigned missing[ASK_WORKERS_MAX]; /* a socket is there, nobody answers (in time) */
     unsigned n_missing;
+    struct why denied;                      /* a worker does not answer this user; else empty */
     unsigned n_configured;                  /* workers there should be */
     struct ask_shard shard[ASK_SHARDS_MAX]; /* who has which */
     unsigned n_shard;
 };
 
 /* Finds the workers, and asks each which shards it has. ERR_NOT_FOUND: nobody answers at all; why
- * has the remedy. */
+ * has the remedy. ERR_REFUSED: this user may not ask. */
 MUST_USE enum err ask_open(struct ask *a, const char *run, struct why *why);
 void ask_close(struct ask *a);
 

@@ -89,7 +89,7 @@ enum cli_exit cli_open(const struct cli *c, struct ask *a)
     if (e == ERR_OK)
         return CLI_OK;
     out_complain("%s", why.text);
-    return CLI_UNREACHABLE;
+    return e == ERR_REFUSED ? CLI_FAILED : CLI_UNREACHABLE;
 }
 
 enum cli_exit cli_ask_failed(enum err e, const struct why *why)

@@ -28,6 +28,7 @@ command_fn cmd_queue_list, cmd_queue_show;
 command_fn cmd_queue_retry, cmd_queue_hold, cmd_queue_release, cmd_queue_drop, cmd_queue_reroute;
 command_fn cmd_trace, cmd_explain, cmd_connector_list, cmd_connector_show, cmd_lint;
 command_fn cmd_connector_validate, cmd_connector_add, cmd_connector_set, cmd_connector_remove;
+command_fn cmd_connector_learn;
 command_fn cmd_config_check, cmd_config_limits, cmd_reload, cmd_apply;
 command_fn cmd_partner_enrol, cmd_connector_test;
 command_fn cmd_import_exchange, cmd_import_postfix;
@@ -58,6 +59,8 @@ enum cli_exit cli_ask_failed(enum err e, const struct why *why);
 enum cli_exit cli_json(const struct ctl *c, enum cli_exit well);
 enum cli_exit cli_print(const struct buf *text, enum cli_exit well);
 
+/* --since: wall time. ERR_SYNTAX: it is none. */
+MUST_USE enum err cli_since(const struct cli *c, int64_t *ret);
 /* The trace of one message, the lines of story.h, each behind `indent`. */
 struct ctl;
 void trace_put_lines(const struct ctl *message, const char *indent, struct buf *out);

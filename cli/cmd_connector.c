@@ -63,7 +63,9 @@ static enum cli_exit from_file(const struct cli *c, struct span org, struct ctl 
 {
     struct config *config;
     struct why why = { "" };
-    struct connectors_ask ask = { .org = org, .now_ms = c->now_ms, .limit = UINT32_MAX };
+    struct connectors_ask ask = {
+        .org = org, .now_ms = c->now_ms, .limit = UINT32_MAX, .asker = { .all = true }
+    };
     if (cli_load(cli_config(c), &config, &why) != ERR_OK) {
         out_complain("%s", why.text);
         return CLI_CONFIG;

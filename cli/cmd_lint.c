@@ -32,7 +32,9 @@ void lint_config(const struct config *config, int64_t now_ms, struct ctl *ret)
 /* What was found when connectors were tried, where that was not well or is about another one. */
 static void lint_validated(const struct config *config, int64_t now_ms, struct ctl *ret)
 {
-    const struct connectors_ask ask = { .now_ms = now_ms, .limit = UINT32_MAX };
+    const struct connectors_ask ask = { .now_ms = now_ms,
+                                        .limit = UINT32_MAX,
+                                        .asker = { .all = true } };
     struct ctl *all = ctl_new();
     struct buf text;
     enum err e = connectors_put(config, &ask, all);

@@ -47,6 +47,12 @@ static void sum_counts(struct ctl *queue, const struct ctl *count)
 }
 
 /* The totals of a worker's shards, and the alarms that lie in them. */
+/* The answer is one for the administrator of an organisation. */
+static bool is_own(const struct ctl *worker)
+{
+    return ctl_has(worker, "organisations");
+}
+
 static void gather_shards(struct status *s, struct ask_worker *w, const struct ctl *worker)
 {
     struct ctl *queue = ctl_get_object(s->all, "queue");
@@ -62,6 +68,8 @@ static void gather_shards(struct status *s, struct ask_worker *w, const struct c
             alarm_add(s,
                       "shard %lld is not trusted after a disk error: mend the disk, then restart",
                       (long long)shard);
+        if (is_own(worker)) /* the queue of all is not for an administrator */
+            continue;
         if (count_shard(w, shard, &count, &why) != ERR_OK) {
             alarm_add(s, "shard %lld cannot be counted: %s", (long long)shard, why.text);
             continue;
@@ -256,6 +264,25 @@ static void put_texts(const char *label, const struct ctl *from, const char *key
     }
 }
 
+static void put_own(const struct status *s, struct buf *out)
+{
+    const struct ctl *w = first_worker(s);
+    char workers[OUT_TEXT_MAX];
+    buf_put(out, SPAN("Postern "));
+    out_clean(ctl_get(w, "version"), out);
+    buf_put(out, SPAN(" on "));
+    out_clean(ctl_get(ctl_get_object(w, "config"), "hostname"), out);
+    buf_putf(out, ", %s\n", out_count((int64_t)ctl_count(s->all, "workers"), "worker", workers));
+    for (size_t i = 0; i < ctl_count(w, "organisations"); i++) {
+        const struct ctl *o = ctl_at(w, "organisations", i);
+        buf_put(out, SPAN("organisation "));
+        out_clean(ctl_get(o, "organisation"), out);
+        buf_putf(out, ": %lld domains, connectors: %lld inbound, %lld outbound\n",
+                 (long long)ctl_get_num(o, "domains"), (long long)ctl_get_num(o, "inbound"),
+                 (long long)ctl_get_num(o, "outbound"));
+    }
+}
+
 static enum cli_exit show(const struct cli *c, const struct status *s)
 {
     enum cli_exit well = ctl_count(s->all, "alarms") > 0 ? CLI_FAILED : CLI_OK;
@@ -263,7 +290,9 @@ static enum cli_exit show(const struct cli *c, const struct status *s)
         return cli_json(s->all, well);
     struct buf out;
     buf_init(&out, OUT_BYTES_MAX);
-    if (first_worker(s)) {
+    if (first_worker(s) && is_own(first_worker(s))) {
+        put_own(s, &out);
+    } else if (first_worker(s)) {
         put_head(s, &out);
         put_queue(s, c->now_ms, &out);
         put_mail(s, &out);

@@ -123,6 +123,7 @@ enum err trace_fetch(struct ask *a, int64_t shard, struct ctl *request, size_t l
 
 /* --- the command --- */
 
+/* "2h" ago, or a date. */
 enum err cli_since(const struct cli *c, int64_t *ret)
 {
     int64_t ms;

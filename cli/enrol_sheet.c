@@ -120,7 +120,9 @@ static void sections_us(struct ctl *sheet, const struct enrol *e, const struct c
 static void rows_demands(struct ctl *to, const struct enrol *e, const struct config *c)
 {
     struct ctl *all = ctl_new();
-    const struct connectors_ask ask = { .org = e->org, .now_ms = e->now_ms, .limit = UINT32_MAX };
+    const struct connectors_ask ask = {
+        .org = e->org, .now_ms = e->now_ms, .limit = UINT32_MAX, .asker = { .all = true }
+    };
     enum err bad = connectors_put(c, &ask, all);
     for (size_t i = 0; bad == ERR_OK && i < ctl_count(all, "connectors"); i++) {
         const struct ctl *k = ctl_at(all, "connectors", i);

@@ -54,6 +54,8 @@ static const struct command {
     { "connector test", cmd_connector_test, "ORGANISATION/CONNECTOR [inbound|outbound]",
       "recipient from timeout client-addr client-names client-chain client-ca client-plaintext at",
       "send a message through it and follow it; of an inbound one: what would a client get?" },
+    { "connector learn", cmd_connector_learn, "", "from since limit",
+      "what clients showed, by sender's domain, and a connector for exactly these" },
     { "partner enrol", cmd_partner_enrol, "NAME",
       "org domain csr make-key host days certificate out reload",
       "a certificate for a partner from an authority of its own, its connectors, a sheet for it" },

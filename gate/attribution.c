@@ -26,6 +26,15 @@ struct span attribution_domain(const struct config *c, const struct addr *from, 
     return ret;
 }
 
+enum err attribution_rcpt_domain(const struct config *c, const struct addr *to, struct buf *out)
+{
+    if (to->domain.n == 0)
+        return buf_append(out, c->hostname);
+    if (domain_is_literal(to->domain))
+        return buf_append(out, to->domain);
+    return idn_to_ascii(to->domain, out);
+}
+
 /* --- the question */
 
 /* Our own name is ours, but mail for it needs a route: without `domain` for it, it would come back.
@@ -241,19 +250,25 @@ static void admitted(const struct telling *t, const struct inbound_verdict *v)
     }
 }
 
-bool attribution_rcpt(const struct attribution_client *client, struct incoming *m,
-                      const struct addr *to, struct span domain, struct buf *text,
-                      struct reply *ret)
+struct inbound_facts attribution_facts(const struct attribution_client *client,
+                                       const struct incoming *m, struct span to_domain)
 {
     const struct tls_facts *tls = client->tls ? client->tls : &attribution_plaintext;
-    struct inbound_facts facts = {
+    return (struct inbound_facts){
         .now_ms = loop_wall_ms(client->w->loop),
         .client = *client->ip,
         .tls = tls,
         .from_domain = m->from_domain,
-        .to_domain = domain,
+        .to_domain = to_domain,
         .revoked = revoked_of(tls),
     };
+}
+
+bool attribution_rcpt(const struct attribution_client *client, struct incoming *m,
+                      const struct addr *to, struct span domain, struct buf *text,
+                      struct reply *ret)
+{
+    struct inbound_facts facts = attribution_facts(client, m, domain);
     struct inbound_verdict v = attribution_judge(m->config, &facts, to->local);
     struct telling t = {
         .client = client, .m = m, .to = to->text, .facts = &facts, .by = v.by, .check = v.failed

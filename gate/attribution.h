@@ -18,6 +18,11 @@ extern const struct tls_facts attribution_plaintext;
  * stands, so that no pattern but "*" takes it in. */
 struct span attribution_domain(const struct config *c, const struct addr *from, struct arena *a);
 
+/* The recipient's as routing wants it. "postmaster" alone is ours (RFC 5321 4.5.1). ERR_SYNTAX and
+ * others: it is none. */
+MUST_USE enum err attribution_rcpt_domain(const struct config *c, const struct addr *to,
+                                          struct buf *out);
+
 /* The verdict for one recipient, the installation's own rules included. to: its local part. */
 struct inbound_verdict attribution_judge(const struct config *c, const struct inbound_facts *f,
                                          struct span local);
@@ -47,6 +52,9 @@ struct attribution_client {
     uint64_t conn;
     struct span helo;
 };
+/* What policy/attribute.h is told of it, for a recipient in that domain (A-labels). */
+struct inbound_facts attribution_facts(const struct attribution_client *client,
+                                       const struct incoming *m, struct span to_domain);
 /* May it send this to him? domain: A-labels. false: *ret says why not; its text is static, or in
  * *text. */
 enum { ATTRIBUTION_REPLY_MAX = 600 };

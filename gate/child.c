@@ -228,6 +228,7 @@ static enum err child_start(struct child *c, struct why *why)
     TRY(sandbox_user(c->boot.uid, c->boot.gid, why));
     TRY(child_sandbox_files(c, why));
     wb->index = c->boot.index;
+    wb->uid = geteuid();
     wb->n_workers = c->boot.n_workers;
     wb->control_fd = c->fd[BOOT_FD_CONTROL];
     wb->metrics_fd = c->boot.has_metrics ? c->fd[BOOT_FD_METRICS] : -1;

@@ -76,6 +76,14 @@ static void set_defaults(struct config *c)
     limits_defaults(&c->limits);
 }
 
+bool listen_proxied(const struct listen_config *l, const struct ip *ip)
+{
+    for (unsigned i = 0; i < l->n_proxy; i++)
+        if (ip_net_has(&l->proxy[i], ip))
+            return true;
+    return false;
+}
+
 /* --- one load --- */
 
 void make_init(struct config_make *m, const struct config_source *source,
@@ -99,6 +107,7 @@ void make_init(struct config_make *m, const struct config_source *source,
     map_init(&m->connector_named, &boot->hash_key);
     map_init(&m->name_set, &boot->hash_key);
     map_init(&m->ca, &boot->hash_key);
+    buf_init(&m->passwd, CONFIG_FILE_MAX);
     buf_init(&m->private_ca_pem, 2 * (size_t)CONFIG_BUNDLE_MAX);
     arena_init(&m->arena, TREES_BYTES_MAX);
 }
@@ -121,6 +130,7 @@ void make_done(struct config_make *m)
     map_done(&m->connector_named);
     map_done(&m->name_set);
     map_done(&m->ca);
+    buf_done(&m->passwd);
     buf_done(&m->private_ca_pem);
     arena_done(&m->arena);
     config_unref(m->config);

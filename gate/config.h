@@ -36,6 +36,9 @@ struct listen_config {
     struct smtpd_config smtpd;
 };
 
+/* A PROXY header is demanded from this address. */
+bool listen_proxied(const struct listen_config *l, const struct ip *ip);
+
 /* A certificate that outbound connectors of an organisation may show. */
 struct config_identity {
     struct span label;

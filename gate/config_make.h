@@ -72,6 +72,7 @@ struct config_make {
     struct map connector_named; /* direction and id in lower case -> struct connector */
     struct map name_set;        /* its names -> struct name_set of the snapshot */
     struct map ca;              /* path -> struct make_ca */
+    struct buf passwd;          /* who the local users are; empty: nobody asked yet */
     struct buf private_ca_pem;  /* all of those, for the server's context */
     bool want_client_cert;      /* a connector looks at certificates */
 };
@@ -93,6 +94,9 @@ MUST_USE enum err make_file(struct config_make *m, const struct tree *t, const s
 /* A node of the top. seen: as in setting_read. */
 MUST_USE enum err make_setting(struct config_make *m, const struct tree *t,
                                const struct tree **seen);
+/* An organisation's. */
+MUST_USE enum err make_org_domain(struct reader *r, const struct setting *s, const struct tree *t,
+                                  bool *ret_authoritative);
 setting_fn make_domain, make_route, make_certificate, make_tls, make_organisation;
 /* What connectors have of routes: struct host_list, and the words for enum tls_need. */
 setting_fn make_smtp_hosts;

@@ -5,6 +5,7 @@
 
 enum {
     IDENTITIES_MAX = 64, /* of one organisation */
+    ADMINS_MAX = 64,
     WITNESS_SHOWN_MAX = 200,
 };
 
@@ -20,16 +21,110 @@ static struct span lower_key(struct span prefix, struct span name, struct buf *k
     return buf_span(key);
 }
 
-static enum err check_label(struct reader *r, const struct setting *s, const struct tree *t)
+static enum err check_label_text(struct reader *r, const struct setting *s, const struct tree *t,
+                                 const struct tree_value *value)
 {
     static const char bytes[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
-    struct span v = t->args->text;
+    struct span v = value->text;
     bool right = v.n > 0 && v.n <= CONFIG_LABEL_MAX;
     for (size_t i = 0; right && i < v.n; i++)
         right = memchr(bytes, ascii_lower(v.p[i]), sizeof bytes - 1) != NULL;
     STATIC_ASSERT(CONFIG_LABEL_MAX == 64);
     return right ? ERR_OK
-                 : read_wants(r, s, t, t->args, "a name of letters, digits, - and _, 64 at most");
+                 : read_wants(r, s, t, value, "a name of letters, digits, - and _, 64 at most");
+}
+
+static enum err check_label(struct reader *r, const struct setting *s, const struct tree *t)
+{
+    return check_label_text(r, s, t, t->args);
+}
+
+/* --- who administers it, and its probe --- */
+
+/* The third field of the user's line. */
+static bool passwd_find(struct span text, struct span name, unsigned *ret)
+{
+    while (text.n > 0) {
+        struct span line = span_cut(&text, '\n');
+        uint64_t uid;
+        if (!span_eq(span_cut(&line, ':'), name))
+            continue;
+        span_cut(&line, ':');
+        if (span_u64(span_cut(&line, ':'), UINT32_MAX - 1, &uid) != ERR_OK)
+            return false;
+        *ret = (unsigned)uid;
+        return true;
+    }
+    return false;
+}
+
+/* By the file, not by the C library: workers have to find the same in what the supervisor read. It
+ * is no part of the digest, for it changes with what has nothing to do with mail. */
+static enum err find_user(struct reader *r, const struct tree *t, const struct tree_value *v,
+                          unsigned *ret)
+{
+    struct config_make *m = make_of(r);
+    struct why why = { "" };
+    if (m->passwd.n == 0 &&
+        m->source->read(m->source->arg, SPAN("/etc/passwd"), &m->passwd, &why) != ERR_OK)
+        return read_fail(r, t, v, "%s", why.text);
+    if (passwd_find(buf_span(&m->passwd), v->text, ret))
+        return ERR_OK;
+    return read_fail(r, t, v,
+                     "there is no user `%.*s` in /etc/passwd; make one (adduser %.*s), correct the "
+                     "name, or write the number of a user from elsewhere",
+                     SPAN_ARG(v->text), SPAN_ARG(v->text));
+}
+
+static enum err find_admin(struct reader *r, const struct setting *s, const struct tree *t,
+                           const struct tree_value *v, struct org_admin *ret)
+{
+    uint64_t number = 0;
+    bool right = v->text.n > 0 && v->text.n <= CONFIG_LABEL_MAX && v->text.p[0] != '-';
+    for (size_t i = 0; right && i < v->text.n; i++)
+        right = v->text.p[i] > ' ' && v->text.p[i] < 0x7f && v->text.p[i] != ':';
+    if (!right)
+        return read_wants(r, s, t, v, "names of local users");
+    if (span_u64(v->text, INT32_MAX, &number) == ERR_OK)
+        ret->uid = (unsigned)number;
+    else
+        TRY(find_user(r, t, v, &ret->uid));
+    ret->name = arena_span(r->arena, v->text);
+    return ERR_OK;
+}
+
+static enum err read_administrators(struct reader *r, const struct setting *s, const struct tree *t,
+                                    void *to)
+{
+    struct org *org = &((struct make_org *)to)->org;
+    unsigned n = 0;
+    for (const struct tree_value *v = t->values; v; v = v->next)
+        n++;
+    if (n == 0 || n > ADMINS_MAX)
+        return read_wants(r, s, t, NULL, "from 1 to 64 names of local users");
+    STATIC_ASSERT(ADMINS_MAX == 64);
+    org->admin = ARENA_ARRAY(r->arena, struct org_admin, n);
+    for (const struct tree_value *v = t->values; v; v = v->next) {
+        struct org_admin a = { .uid = 0 };
+        TRY(find_admin(r, s, t, v, &a));
+        if (org_admin_of(org, a.uid))
+            return read_fail(r, t, v, "`%.*s` stands twice in `%s`; keep one of them",
+                             SPAN_ARG(shown(v->text)), s->name);
+        org->admin[org->n_admin++] = a;
+    }
+    return ERR_OK;
+}
+
+static enum err read_probe(struct reader *r, const struct setting *s, const struct tree *t,
+                           void *to)
+{
+    TRY(check_label_text(r, s, t, t->values));
+    if (span_eq_nocase(t->values->text, SPAN("postmaster")))
+        return read_fail(r, t, t->values,
+                         "mail for `postmaster` must be taken (RFC 5321 4.5.1) and a probe is "
+                         "dropped; choose another name");
+    ((struct make_org *)to)->org.probe = arena_span(r->arena, t->values->text);
+    return ERR_OK;
 }
 
 /* --- domains, certificates --- */
@@ -38,7 +133,7 @@ static enum err read_domain(struct reader *r, const struct setting *s, const str
                             void *to)
 {
     struct make_org *o = to;
-    TRY(make_domain(r, s, t, NULL));
+    TRY(make_org_domain(r, s, t, &o->org.authoritative[o->org.n_domain]));
     struct make_route *made = CONTAINER_OF(make_of(r)->route_end, struct make_route, next);
     o->org.domain[o->org.n_domain++] = made->route.pattern;
     return ERR_OK;
@@ -168,6 +263,9 @@ static enum err find_certificates(struct reader *r, struct make_org *o)
 static const struct setting rows[] = {
     { "owner", "owner = \"postmaster@acme.example\"", .read = make_note,
       .offset = offsetof(struct make_org, org.owner) },
+    { "administrators", "administrators = [\"alice\", \"bob\"]", SETTING_LIST,
+      .read = read_administrators },
+    { "probe", "probe = \"tls-probe\"", .read = read_probe },
     { "domain", "domain \"acme.example\" { smtp = \"mail.internal\" }", SETTING_NAMED, .many = true,
       .read = read_domain },
     { "certificate", "certificate \"ours\" { chain = \"ours.pem\", key = \"ours.key\" }",
@@ -194,12 +292,14 @@ static struct make_org *org_new(struct config_make *m, const struct tree *t)
     struct make_org *o = ARENA_NEW(&m->arena, struct make_org);
     unsigned n_in = count_named(t->child, SPAN("inbound"));
     unsigned n_out = count_named(t->child, SPAN("outbound"));
+    unsigned n_domain = count_named(t->child, SPAN("domain"));
     o->at = t;
     o->identity_end = &o->identity;
     o->org.name = arena_span(a, t->args->text);
     o->org.file = arena_span(a, t->file);
     o->org.line = t->line;
-    o->org.domain = ARENA_ARRAY(a, struct span, count_named(t->child, SPAN("domain")));
+    o->org.domain = ARENA_ARRAY(a, struct span, n_domain);
+    o->org.authoritative = ARENA_ARRAY(a, bool, n_domain);
     o->org.in = ARENA_ARRAY(a, struct in_connector, n_in);
     o->org.out = ARENA_ARRAY(a, struct out_connector, n_out);
     o->in = ARENA_ARRAY(&m->arena, struct make_connector, n_in);

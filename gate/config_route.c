@@ -12,6 +12,7 @@ struct route_block {
     bool mx;
     int tls; /* enum tls_need, or TLS_NOT_SAID */
     uint16_t port;
+    int kind; /* of an organisation's domain */
 };
 
 /* --- hosts --- */
@@ -105,6 +106,9 @@ static enum err read_maildir(struct reader *r, const struct setting *s, const st
 const char *const make_tls_names[] = { "opportunistic", "encrypt", "certificate", "domain", NULL };
 STATIC_ASSERT(COUNTOF(make_tls_names) == TLS_NEED_COUNT_ + 1);
 
+enum { DOMAIN_INTERNAL_RELAY, DOMAIN_AUTHORITATIVE };
+static const char *const domain_kinds[] = { "internal-relay", "authoritative", NULL };
+
 static const struct setting rows[] = {
     { "maildir", "maildir = \"/var/mail/{domain}/{local}\"", .read = read_maildir,
       .offset = offsetof(struct route_block, maildir) },
@@ -116,7 +120,10 @@ static const struct setting rows[] = {
     { "tls", "tls = encrypt", .read = read_choice, .offset = offsetof(struct route_block, tls),
       .names = make_tls_names },
     { "port", "port = 2525", .read = read_port, .offset = offsetof(struct route_block, port) },
+    { "kind", "kind = authoritative", .read = read_choice,
+      .offset = offsetof(struct route_block, kind), .names = domain_kinds },
 };
+enum { ROWS_OF_ALL = COUNTOF(rows) - 1 }; /* `kind` is for domains of organisations */
 
 /* No network is between us and where this goes. */
 static bool stays_here(const struct route *r)
@@ -165,11 +172,13 @@ static void block_use(struct route *route, const struct route_block *b)
     }
 }
 
+/* ret_authoritative: NULL where no organisation's domain is read. */
 static enum err add_block(struct reader *r, const struct setting *s, const struct tree *t,
-                          bool local)
+                          bool local, bool *ret_authoritative)
 {
     static const char *const wants[] = { "a domain, *.domain or *", "a domain or *.domain" };
-    const struct settings settings = { s->name, rows, COUNTOF(rows) };
+    const struct settings settings = { s->name, rows,
+                                       ret_authoritative ? COUNTOF(rows) : ROWS_OF_ALL };
     struct config_make *m = make_of(r);
     struct route_block block = { .tls = TLS_NOT_SAID };
     struct make_route *new = ARENA_NEW(&m->arena, struct make_route);
@@ -181,7 +190,14 @@ static enum err add_block(struct reader *r, const struct setting *s, const struc
         return read_wants(r, s, t, t->args, wants[local]);
     TRY(settings_read(r, t->child, &settings, &block));
     TRY(block_check(r, t, &block));
+    if (block.kind == DOMAIN_AUTHORITATIVE && block.mx)
+        return read_fail(r, t, NULL,
+                         "mail for an authoritative domain never leaves by MX, which strangers' "
+                         "DNS may change; name its hosts with smtp or lmtp, or say kind = "
+                         "internal-relay");
     block_use(&new->route, &block);
+    if (ret_authoritative)
+        *ret_authoritative = block.kind == DOMAIN_AUTHORITATIVE;
     if (block.tls > TLS_NEED_TRY && stays_here(&new->route))
         return read_fail(r, t, NULL,
                          "`tls` means nothing for mail that stays on this machine; "
@@ -199,13 +215,19 @@ static enum err add_block(struct reader *r, const struct setting *s, const struc
 enum err make_domain(struct reader *r, const struct setting *s, const struct tree *t, void *to)
 {
     (void)to;
-    return add_block(r, s, t, true);
+    return add_block(r, s, t, true, NULL);
+}
+
+enum err make_org_domain(struct reader *r, const struct setting *s, const struct tree *t,
+                         bool *ret_authoritative)
+{
+    return add_block(r, s, t, true, ret_authoritative);
 }
 
 enum err make_route(struct reader *r, const struct setting *s, const struct tree *t, void *to)
 {
     (void)to;
-    return add_block(r, s, t, false);
+    return add_block(r, s, t, false, NULL);
 }
 
 /* --- the table --- */

@@ -4,6 +4,7 @@
  */
 #include "gate/control.h"
 
+#include "base/log.h"
 #include "gate/control_request.h"
 #include "gate/http.h"
 #include "io/conn.h"
@@ -32,6 +33,7 @@ struct client {
     struct request *request; /* NULL: none runs */
     struct buf line, out;
     bool ended; /* it sends no more */
+    struct asker asker;
 };
 
 /* --- the end of a client --- */
@@ -126,6 +128,7 @@ static void client_line(struct client *c)
     struct request *r = NEW(struct request);
     r->w = c->control->w;
     r->client = c;
+    r->asker = c->asker;
     r->in = in;
     r->out = ctl_new();
     arena_init(&r->arena, REQUEST_ARENA_MAX);
@@ -227,18 +230,59 @@ static void scraper_event(void *arg, struct conn *conn, enum conn_event ev, stru
 
 /* --- accepting --- */
 
+/* Nothing that it has sent is read. */
+static void turn_away(struct sock *s, unsigned uid)
+{
+    struct why text;
+    struct buf line;
+    size_t n;
+    why_set(&text,
+            "user %u may not ask this daemon: root may, and who is in `administrators` of an "
+            "organisation",
+            uid);
+    struct ctl *answer = request_error(REQUEST_DENIED, text.text);
+    buf_init(&line, CTL_LINE_MAX);
+    enum err e = ctl_print(answer, &line);
+    if (e == ERR_OK)
+        e = sock_send(s, buf_span(&line), &n);
+    log_begin(LOG_INFO, "control.denied");
+    log_num("uid", uid);
+    log_z("told", e == ERR_OK ? "yes" : "no");
+    log_end();
+    ctl_free(answer);
+    buf_done(&line);
+    sock_close(s);
+}
+
+/* False: nobody who may ask anything; it is turned away. */
+static bool take_asker(const struct control *control, struct sock *s, struct asker *ret)
+{
+    struct asker a = { .all = false };
+    bool known = sock_peer_uid(s, &a.uid) == ERR_OK;
+    a.all = known && (a.uid == 0 || a.uid == control->w->uid);
+    known = known && asker_known(control->w->config, a);
+    if (!known)
+        turn_away(s, a.uid);
+    *ret = a;
+    return known;
+}
+
 /* Returns whether there may be more. */
 static bool accept_one(struct control *control, struct listener *l, bool scraper)
 {
     struct sock *s;
+    struct asker asker = { .all = true };
     if (listener_accept(l, NULL, NULL, &s) != ERR_OK)
         return false;
+    if (!scraper && !take_asker(control, s, &asker))
+        return true;
     if (control->n_clients >= CLIENTS_MAX) {
         sock_close(s);
         return true;
     }
     struct client *c = NEW(struct client);
     c->control = control;
+    c->asker = asker;
     buf_init(&c->line, scraper ? HTTP_HEAD_MAX + 1 : LINE_MAX_BYTES);
     buf_init(&c->out, CTL_LINE_MAX);
     list_push(&control->clients, &c->in);

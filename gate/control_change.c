@@ -14,7 +14,8 @@ struct one {
     struct store_op op;
     struct request *r;
     uint64_t id;
-    struct span to; /* its recipients of this page, comma separated, as far as they fit */
+    struct span only; /* an administrator's: this recipient of it; empty: all that match */
+    struct span to;   /* its recipients of this page, comma separated, as far as they fit */
     uint64_t changed;
 };
 
@@ -27,18 +28,20 @@ struct change {
     uint64_t changed;
     enum err failed; /* the first */
     uint64_t after_id;
+    unsigned after_i; /* an administrator's: changes are of single recipients */
     bool more;
 };
 
 static const struct {
     const char *name, *event;
     bool hurries; /* something may be due now */
+    bool own;     /* administrators may do it to what is theirs */
 } kinds[] = {
-    [STORE_HOLD] = { "hold", "held", false },
-    [STORE_RELEASE] = { "release", "released", true },
-    [STORE_DROP] = { "drop", "dropped", false },
-    [STORE_RETRY] = { "retry", "retried", true },
-    [STORE_REROUTE] = { "reroute", "rerouted", true },
+    [STORE_HOLD] = { "hold", "held", false, true },
+    [STORE_RELEASE] = { "release", "released", true, true },
+    [STORE_DROP] = { "drop", "dropped", false, false },
+    [STORE_RETRY] = { "retry", "retried", true, true },
+    [STORE_REROUTE] = { "reroute", "rerouted", true, false },
 };
 
 /* The store answers for the last time and takes no more. */
@@ -65,11 +68,10 @@ static void change_log(const struct request *r, const struct change *c)
 static void change_over(struct request *r)
 {
     struct change *c = r->work;
-    char id[ID_BYTES_MAX];
     if (c->changed > 0)
         change_log(r, c);
     if (c->changed > 0 && kinds[c->kind].hurries) {
-        if (c->kind != STORE_RELEASE)
+        if (c->kind != STORE_RELEASE && r->asker.all) /* others' destinations rest, too */
             sched_wake(r->w->sched);
         sched_kick(r->w->sched);
     }
@@ -80,8 +82,7 @@ static void change_over(struct request *r)
     ctl_set_bool(r->out, "ok", true);
     ctl_set_num(r->out, "changed", (int64_t)c->changed);
     ctl_set_num(r->out, "messages", c->n);
-    ctl_set(r->out, "after_id", c->n > 0 ? span_z(id_text(c->after_id, id)) : SPAN_NONE);
-    ctl_set_bool(r->out, "more", c->more);
+    request_put_page(r, c->after_id, r->asker.all ? 0 : c->after_i, c->more);
     request_done(r);
 }
 
@@ -115,7 +116,7 @@ static void one_trace(struct one *one)
     kv_str(&line, "event", span_z(kinds[c->kind].event));
     kv_num(&line, "time", loop_wall_ms(r->w->loop));
     kv_str(&line, "id", span_z(id_text(one->id, id)));
-    kv_str(&line, "by", SPAN("operator"));
+    kv_str(&line, "by", asker_word(r->w->config, r->asker));
     kv_num(&line, "rcpts", (int64_t)one->changed);
     if (c->kind == STORE_REROUTE)
         kv_str(&line, "route", c->route);
@@ -153,6 +154,8 @@ static void one_change(struct one *one)
     one->op.change = c->kind;
     one->op.filter = c->filter;
     one->op.filter.id = one->id;
+    if (one->only.n > 0)
+        one->op.filter.to = one->only;
     one->op.bytes = c->route;
     one->op.now_ms = loop_wall_ms(r->w->loop);
     store_submit(r->store, &one->op);
@@ -174,10 +177,30 @@ static struct span recipients(struct request *r, const struct store_item *items,
     return ret;
 }
 
+/* Each recipient that is its own by itself: others of the same message may not be. */
+static void change_own(struct request *r, const struct store_op *page)
+{
+    struct change *c = r->work;
+    for (unsigned i = 0; i < page->n; i++) {
+        const struct store_item *item = &page->items[i];
+        if (asker_item(r->w->config, r->asker, item->envelope, item->rcpt.domain) == SIGHT_NONE)
+            continue;
+        struct span to = recipients(r, item, 1);
+        c->one[c->n++] = (struct one){ .r = r, .id = item->id, .only = to, .to = to };
+    }
+    c->after_id = page->n > 0 ? page->items[page->n - 1].id : 0;
+    c->after_i = page->n > 0 ? page->items[page->n - 1].i : 0;
+    c->more = page->n == page->limit;
+}
+
 static void change_page(struct request *r, const struct store_op *page)
 {
     struct change *c = r->work;
     c->one = ARENA_ARRAY(&r->arena, struct one, page->n);
+    if (!r->asker.all) {
+        change_own(r, page);
+        return;
+    }
     for (unsigned i = 0, n; i < page->n; i += n) {
         for (n = 1; i + n < page->n && page->items[i + n].id == page->items[i].id;)
             n++;
@@ -250,6 +273,7 @@ static enum err change_read(struct request *r, struct change *c, struct why *why
         why_set(why, "`after_id` is no queue id");
         return ERR_SYNTAX;
     }
+    c->after_id = request_after(r, c->after_id);
     return ERR_OK;
 }
 
@@ -261,11 +285,19 @@ void control_change(struct request *r)
         request_fail(r, REQUEST_USAGE, "%s", why.text);
         return;
     }
+    if (!r->asker.all && !kinds[c->kind].own) {
+        request_fail(r, REQUEST_DENIED, "`%s` is not for administrators of an organisation",
+                     kinds[c->kind].name);
+        return;
+    }
+    int64_t after_i = ctl_get_num(r->in, "after_i");
+    bool by_one = !r->asker.all && after_i >= 0 && after_i < RCPTS_MAX;
     store_op_init(&r->op, STORE_LIST, page_listed, r);
     r->op.filter = c->filter;
     r->op.limit = request_limit(r);
     r->op.after_id = c->after_id;
-    r->op.after_i = RCPTS_MAX; /* that message was changed as a whole */
+    /* else that message was changed as a whole */
+    r->op.after_i = by_one ? (unsigned)after_i : RCPTS_MAX;
     r->op.now_ms = loop_wall_ms(r->w->loop);
     store_submit(r->store, &r->op);
 }

@@ -296,12 +296,14 @@ static void page_org(struct page *p, const struct org *o)
 enum err connectors_put(const struct config *c, const struct connectors_ask *ask, struct ctl *out)
 {
     const struct org *only = ask->org.n > 0 ? org_by_name(c->orgs, ask->org) : NULL;
+    if (only && !asker_owns(ask->asker, only))
+        only = NULL; /* as if it were not there */
     struct page p = { .out = out, .now_ms = ask->now_ms, .skip = ask->skip, .left = ask->limit };
     if (ask->org.n > 0 && !only)
         return ERR_NOT_FOUND;
     ctl_array(out, "connectors");
     for (unsigned i = 0; i < c->n_org && !p.more; i++)
-        if (!only || only == &c->org[i])
+        if (only ? only == &c->org[i] : asker_owns(ask->asker, &c->org[i]))
             page_org(&p, &c->org[i]);
     ctl_set_bool(out, "more", p.more);
     ctl_set_num(out, "after", ask->skip + ask->limit - p.left);
@@ -316,6 +318,7 @@ void control_connectors(struct request *r)
         .now_ms = loop_wall_ms(r->w->loop),
         .skip = after > 0 ? after : 0,
         .limit = request_limit(r),
+        .asker = r->asker,
     };
     if (connectors_put(r->w->config, &ask, r->out) != ERR_OK) {
         request_fail(r, REQUEST_USAGE, "there is no organisation `%.*s`",

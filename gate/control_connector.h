@@ -4,13 +4,14 @@
 #define GATE_CONTROL_CONNECTOR_H
 
 #include "ctl/ctl.h"
-#include "gate/config.h"
+#include "gate/control_rights.h"
 
 struct connectors_ask {
     struct span org; /* only this organisation's; empty: all */
     int64_t now_ms;  /* wall: which weakenings hold */
     int64_t skip;    /* so many first ones */
     unsigned limit;
+    struct asker asker; /* who asks: others' are not there */
 };
 
 /* The fields of the answer (docs/control.md). ERR_NOT_FOUND: there is no such organisation. */

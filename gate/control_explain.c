@@ -369,6 +369,31 @@ static void asked_cancel(struct request *r)
     request_done(r);
 }
 
+static bool owns_of(struct asker a, const struct org *org)
+{
+    return !org || asker_owns(a, org);
+}
+
+static bool owns_by(struct asker a, const struct connector *c)
+{
+    return !c || asker_owns(a, c->org);
+}
+
+/* The answer speaks of no other organisation: it looks at the connectors of all of these. */
+static bool explain_allowed(struct asker a, const struct explained *e)
+{
+    const struct org_table *t = e->config->orgs;
+    const struct inbound_verdict *v = &e->verdict;
+    const struct in_connector *in[] = { v->by, v->test_by };
+    const struct out_connector *out[] = { e->way.by, e->way.test };
+    bool all = owns_of(a, org_of_domain(t, e->domain)) &&
+               owns_of(a, org_of_domain(t, e->facts.from_domain)) && owns_of(a, v->from_org) &&
+               owns_of(a, org_by_name(t, e->envelope.org));
+    for (size_t i = 0; i < COUNTOF(in); i++)
+        all = all && owns_by(a, in[i] ? &in[i]->c : NULL) && owns_by(a, out[i] ? &out[i]->c : NULL);
+    return all;
+}
+
 void control_explain(struct request *r)
 {
     struct why why = { "" };
@@ -378,6 +403,10 @@ void control_explain(struct request *r)
     if (explain_ask_read(r->in, loop_wall_ms(r->w->loop), &ask, &why) != ERR_OK ||
         explain_find(r->w->config, &ask, &r->arena, &a->found, &why) != ERR_OK) {
         request_fail(r, REQUEST_USAGE, "%s", why.text);
+        return;
+    }
+    if (!explain_allowed(r->asker, &a->found)) {
+        request_fail(r, REQUEST_DENIED, "the answer would speak of another organisation");
         return;
     }
     a->config = config_ref(r->w->config);

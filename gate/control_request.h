@@ -3,8 +3,10 @@
  *
  *   control.c          the sockets: lines in, lines out, and the metrics listener
  *   control_verbs.c    the table of verbs, and those that only look
+ *   control_status.c   status, shards
  *   control_change.c   queue-change
  *   control_connector.c  connector-list
+ *   control_rights.c   who may ask what, and what of it is told
  *   control_explain.c  explain, for `postern explain` without a daemon as well
  *
  * A request begins in request_begin and ends in request_done, at once or when the store, the DNS or
@@ -16,6 +18,7 @@
 
 #include "ctl/ctl.h"
 #include "gate/control.h"
+#include "gate/control_rights.h"
 
 enum {
     REQUEST_ROWS_MAX = 1000,
@@ -29,12 +32,14 @@ enum request_code {
     REQUEST_NOT_FOUND, /* "not-found" */
     REQUEST_TOO_BIG,   /* "too-big": ask for fewer rows */
     REQUEST_FAILED,    /* "failed": the store */
+    REQUEST_DENIED,    /* "permission": it is not for whoever asks */
 };
 
 struct client;
 struct request {
     struct worker *w;
     struct client *client; /* NULL: it left */
+    struct asker asker;
     struct ctl *in, *out;
     struct arena arena;
     struct store *store; /* verbs of the queue: the shard that is asked */
@@ -65,9 +70,15 @@ struct ctl *request_error(enum request_code code, const char *text);
 /* The filter in the request: id, domain (made A-labels), from, to, held. ERR_SYNTAX: why. */
 MUST_USE enum err request_filter(struct request *r, struct store_filter *ret, struct why *why);
 bool filter_is_empty(const struct store_filter *f);
+/* The request's after_id as the store knows it. */
+uint64_t request_after(const struct request *r, uint64_t after_id);
+/* Where the next page begins. */
+void request_put_page(struct request *r, uint64_t id, unsigned i, bool more);
 /* Rows that are asked for: 1..REQUEST_ROWS_MAX. */
 unsigned request_limit(const struct request *r);
 
+void control_status(struct request *r);
+void control_shards(struct request *r);
 void control_change(struct request *r);
 void control_explain(struct request *r);
 void control_connectors(struct request *r);

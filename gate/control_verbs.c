@@ -9,15 +9,13 @@
 #include "mail/addr.h"
 #include "mail/text.h"
 
-enum { RESTING_MAX = 100, PAIR_MAX = 2 * STORE_TRACE_MAX, SEARCH_MAX = 2048 };
+enum { PAIR_MAX = 2 * STORE_TRACE_MAX, SEARCH_MAX = 2048 };
 
 /* --- errors and parts of requests --- */
 
 static const char *const code_names[] = {
-    [REQUEST_USAGE] = "usage",
-    [REQUEST_NOT_FOUND] = "not-found",
-    [REQUEST_TOO_BIG] = "too-big",
-    [REQUEST_FAILED] = "failed",
+    [REQUEST_USAGE] = "usage",   [REQUEST_NOT_FOUND] = "not-found", [REQUEST_TOO_BIG] = "too-big",
+    [REQUEST_FAILED] = "failed", [REQUEST_DENIED] = "permission",
 };
 
 struct ctl *request_error(enum request_code code, const char *text)
@@ -92,11 +90,17 @@ static enum err request_id(const struct request *r, const char *key, uint64_t *r
     return ERR_OK;
 }
 
+uint64_t request_after(const struct request *r, uint64_t after_id)
+{
+    return after_id == 0 ? 0 : asker_unveil(r->asker, &r->w->clients.key, after_id);
+}
+
 /* Where the page begins, and how long it may be. */
 static enum err request_page(struct request *r, struct why *why)
 {
     int64_t after_i = ctl_get_num(r->in, "after_i");
     TRY(request_id(r, "after_id", &r->op.after_id, why));
+    r->op.after_id = request_after(r, r->op.after_id);
     r->op.after_i = after_i > 0 && after_i < STORE_CHUNKS_MAX ? (unsigned)after_i : 0;
     r->op.limit = request_limit(r);
     return ERR_OK;
@@ -133,108 +137,6 @@ static void submit(struct request *r, enum store_kind kind, void (*done)(struct 
     r->op.now_ms = loop_wall_ms(r->w->loop);
     memcpy(r->op.match, before.match, sizeof before.match);
     store_submit(r->store, &r->op);
-}
-
-/* --- status, shards: what needs no store --- */
-
-static void put_counters(const struct worker *w, struct ctl *out)
-{
-    struct stats mine = { .row = &w->stats.row[w->stats.mine], .n = 1, .mine = 0 };
-    struct ctl *own = ctl_object(out, "counters"), *all = ctl_object(out, "sums");
-    for (unsigned i = 0; i < STAT_COUNT_; i++) {
-        enum counter which = (enum counter)i;
-        ctl_set_num(own, stats_name(which), (int64_t)stats_sum(&mine, which));
-        ctl_set_num(all, stats_name(which), (int64_t)stats_sum(&w->stats, which));
-    }
-}
-
-static const char *health_name(enum err health)
-{
-    return health == ERR_OK ? "ok" : health == ERR_FULL ? "full" : "untrusted";
-}
-
-static void put_shards(const struct worker *w, struct ctl *out)
-{
-    ctl_array(out, "shards");
-    for (unsigned i = 0; i < w->n_store; i++) {
-        const struct store *s = w->store[i];
-        struct store_stats stats = store_stats(s);
-        struct ctl *row = ctl_add(out, "shards");
-        ctl_set_num(row, "shard", store_shard(s));
-        ctl_set(row, "health", span_z(health_name(store_health(s))));
-        ctl_set_num(row, "pending", store_pending(s));
-        ctl_set_num(row, "commits", (int64_t)stats.commits);
-        ctl_set_num(row, "operations", (int64_t)stats.ops);
-        ctl_set_num(row, "failures", (int64_t)stats.failures);
-        ctl_set_num(row, "batch_max", stats.batch_max);
-    }
-}
-
-struct resting {
-    struct request *r;
-    unsigned n;
-};
-
-static void put_resting(void *arg, const struct dest *d)
-{
-    struct resting *resting = arg;
-    struct request *r = resting->r;
-    if (window_allows(&d->window, loop_wall_ms(r->w->loop)) > 0)
-        return;
-    if (resting->n++ >= RESTING_MAX)
-        return;
-    struct buf last;
-    buf_init(&last, REPLY_TEXT_MAX + 64);
-    reply_print(&d->last, &last);
-    struct ctl *row = ctl_add(r->out, "resting");
-    ctl_set(row, "destination", d->key);
-    ctl_set(row, "domain", d->domain);
-    ctl_set_num(row, "until", d->window.dead_until_ms);
-    ctl_set_num(row, "waiting", d->n_ready);
-    ctl_set(row, "last", buf_span(&last));
-    buf_done(&last);
-}
-
-static void put_warning(void *arg, const char *text)
-{
-    struct request *r = arg;
-    ctl_set(ctl_add(r->out, "warnings"), "text", span_z(text));
-}
-
-static void verb_status(struct request *r)
-{
-    const struct worker *w = r->w;
-    const struct config *c = w->config;
-    ctl_set_bool(r->out, "ok", true);
-    ctl_set_num(r->out, "worker", w->index);
-    ctl_set_num(r->out, "workers", w->n_workers);
-    ctl_set(r->out, "version", span_z(POSTERN_VERSION));
-    ctl_set_num(r->out, "uptime_ms", control_uptime_ms(w->control));
-    ctl_set_bool(r->out, "stopping", w->stopping);
-    struct ctl *config = ctl_object(r->out, "config");
-    ctl_set(config, "file", c->file);
-    ctl_set(config, "digest", span_z(c->digest));
-    ctl_set_num(config, "generation", (int64_t)c->generation);
-    ctl_set(config, "hostname", c->hostname);
-    put_counters(w, r->out);
-    put_shards(w, r->out);
-    struct resting resting = { .r = r };
-    ctl_array(r->out, "resting");
-    ctl_array(r->out, "warnings");
-    sched_each(w->sched, put_resting, &resting);
-    ctl_set_num(r->out, "resting_n", resting.n);
-    config_warnings(c, put_warning, r);
-    config_lapsed(c, loop_wall_ms(w->loop), put_warning, r);
-    request_done(r);
-}
-
-static void verb_shards(struct request *r)
-{
-    ctl_set_bool(r->out, "ok", true);
-    ctl_set_num(r->out, "worker", r->w->index);
-    ctl_set_num(r->out, "workers", r->w->n_workers);
-    put_shards(r->w, r->out);
-    request_done(r);
 }
 
 /* --- queue-count --- */
@@ -313,7 +215,7 @@ static void put_tls(struct ctl *message, const struct tls_facts *tls)
     buf_done(&line);
 }
 
-static struct ctl *put_message(struct ctl *out, const struct store_item *item)
+static struct ctl *put_message(struct ctl *out, const struct store_item *item, enum sight sight)
 {
     char id[ID_BYTES_MAX];
     const struct envelope *e = item->envelope;
@@ -323,14 +225,16 @@ static struct ctl *put_message(struct ctl *out, const struct store_item *item)
     ctl_set_num(m, "accepted", e->accepted_ms);
     ctl_set_num(m, "bytes", (int64_t)e->size);
     ctl_set(m, "message-id", e->message_id);
-    ctl_set(m, "client", e->client);
-    ctl_set(m, "helo", e->helo);
+    bool how = sight != SIGHT_RECIPIENT;
+    ctl_set(m, "client", how ? e->client : SPAN_NONE);
+    ctl_set(m, "helo", how ? e->helo : SPAN_NONE);
     ctl_set_num(m, "hops", e->hops);
     ctl_set_bool(m, "smtputf8", e->smtputf8);
     ctl_set_bool(m, "requiretls", e->requiretls);
     ctl_set_bool(m, "tls-required-no", e->tls_required_no);
     ctl_set(m, "envid", e->envid);
-    put_tls(m, &e->tls);
+    if (how)
+        put_tls(m, &e->tls);
     return m;
 }
 
@@ -343,7 +247,8 @@ static const char *item_state(const struct store_item *item, int64_t now)
     return item->due_ms <= now ? "due" : "waiting";
 }
 
-static void put_rcpt(struct ctl *message, const struct store_item *item, int64_t now)
+static void put_rcpt(struct ctl *message, const struct store_item *item, enum sight sight,
+                     int64_t now)
 {
     struct ctl *row = ctl_add(message, "rcpts");
     const char *state = item_state(item, now);
@@ -355,24 +260,28 @@ static void put_rcpt(struct ctl *message, const struct store_item *item, int64_t
     ctl_set_num(row, "attempts", item->attempts);
     if (strcmp(state, "waiting") == 0)
         ctl_set_num(row, "next", item->due_ms);
-    ctl_set(row, "last", item->last);
-    ctl_set(row, "route", item->route);
+    ctl_set(row, "last", asker_reply(sight, item->last));
+    ctl_set(row, "route", sight == SIGHT_SENDER ? SPAN_NONE : item->route);
     ctl_set_bool(row, "warned", item->warned);
 }
 
 /* Where the next page begins. */
-static void put_page(struct ctl *out, uint64_t id, unsigned i, bool more)
+void request_put_page(struct request *r, uint64_t id, unsigned i, bool more)
 {
     char text[ID_BYTES_MAX];
-    ctl_set(out, "after_id", id != 0 ? span_z(id_text(id, text)) : SPAN_NONE);
-    ctl_set_num(out, "after_i", i);
-    ctl_set_bool(out, "more", more);
+    if (id != 0)
+        id = asker_veil(r->asker, &r->w->clients.key, id);
+    ctl_set(r->out, "after_id", id != 0 ? span_z(id_text(id, text)) : SPAN_NONE);
+    ctl_set_num(r->out, "after_i", i);
+    ctl_set_bool(r->out, "more", more);
 }
 
 static void listed(struct store_op *op)
 {
     struct request *r = op->arg;
     struct ctl *message = NULL;
+    unsigned rows = 0;
+    uint64_t id = 0;
     if (op->result != ERR_OK) {
         enum err e = op->result;
         store_op_done(op);
@@ -382,14 +291,19 @@ static void listed(struct store_op *op)
     ctl_set_bool(r->out, "ok", true);
     ctl_array(r->out, "messages");
     for (unsigned i = 0; i < op->n; i++) {
-        if (i == 0 || op->items[i].id != op->items[i - 1].id)
-            message = put_message(r->out, &op->items[i]);
-        put_rcpt(message, &op->items[i], loop_wall_ms(r->w->loop));
+        const struct store_item *item = &op->items[i];
+        enum sight sight = asker_item(r->w->config, r->asker, item->envelope, item->rcpt.domain);
+        if (sight == SIGHT_NONE)
+            continue;
+        if (rows++ == 0 || item->id != id)
+            message = put_message(r->out, item, sight);
+        id = item->id;
+        put_rcpt(message, item, sight, loop_wall_ms(r->w->loop));
     }
-    ctl_set_num(r->out, "rows", op->n);
+    ctl_set_num(r->out, "rows", rows);
     bool any = op->n > 0;
     const struct store_item *last = any ? &op->items[op->n - 1] : NULL;
-    put_page(r->out, any ? last->id : 0, any ? last->i : 0, any && op->n == op->limit);
+    request_put_page(r, any ? last->id : 0, any ? last->i : 0, any && op->n == op->limit);
     store_op_done(op);
     request_done(r);
 }
@@ -480,6 +394,20 @@ static void put_trace(struct request *r, const struct store_trace_line *lines, u
         put_line(ctl_add(m, "lines"), lines[i].text);
 }
 
+/* As much of it as whoever asks may see. */
+static void put_own_trace(struct request *r, const struct store_trace_line *lines, unsigned n,
+                          bool cut)
+{
+    if (r->asker.all) {
+        put_trace(r, lines, n, cut);
+        return;
+    }
+    struct store_trace_line *own = ARENA_ARRAY(&r->arena, struct store_trace_line, n);
+    unsigned n_own = asker_lines(r->w->config, r->asker, lines, n, &r->arena, own);
+    if (n_own > 0)
+        put_trace(r, own, n_own, cut);
+}
+
 static void found(struct store_op *op)
 {
     struct request *r = op->arg;
@@ -495,9 +423,9 @@ static void found(struct store_op *op)
     for (unsigned i = 0, n; i < op->n; i += n) {
         for (n = 1; i + n < op->n && op->lines[i + n].id == op->lines[i].id;)
             n++;
-        put_trace(r, &op->lines[i], n, (full && i == 0) || op->lines[i].id == op->after_id);
+        put_own_trace(r, &op->lines[i], n, (full && i == 0) || op->lines[i].id == op->after_id);
     }
-    put_page(r->out, op->n > 0 ? op->lines[0].id : 0, op->n > 0 ? op->lines[0].i : 0, full);
+    request_put_page(r, op->n > 0 ? op->lines[0].id : 0, op->n > 0 ? op->lines[0].i : 0, full);
     store_op_done(op);
     request_done(r);
 }
@@ -519,15 +447,26 @@ static void verb_trace(struct request *r)
 
 /* --- the table --- */
 
+/* Who may ask. */
+enum right {
+    RIGHT_ALL, /* root, and the worker's user */
+    RIGHT_OWN, /* administrators, too: the verb looks at r->asker */
+};
+
 static const struct verb {
     const char *name;
+    enum right right;
     bool of_a_shard;
     void (*begin)(struct request *r);
 } verbs[] = {
-    { "status", false, verb_status },         { "shards", false, verb_shards },
-    { "queue-count", true, verb_count },      { "queue-list", true, verb_list },
-    { "queue-change", true, control_change }, { "trace", true, verb_trace },
-    { "explain", false, control_explain },    { "connector-list", false, control_connectors },
+    { "status", RIGHT_OWN, false, control_status },
+    { "shards", RIGHT_OWN, false, control_shards },
+    { "queue-count", RIGHT_ALL, true, verb_count },
+    { "queue-list", RIGHT_OWN, true, verb_list },
+    { "queue-change", RIGHT_OWN, true, control_change },
+    { "trace", RIGHT_OWN, true, verb_trace },
+    { "explain", RIGHT_OWN, false, control_explain },
+    { "connector-list", RIGHT_OWN, false, control_connectors },
 };
 
 static struct store *store_of_shard(const struct worker *w, int64_t shard)
@@ -547,6 +486,12 @@ void request_begin(struct request *r)
             v = &verbs[i];
     if (!v) {
         request_fail(r, REQUEST_USAGE, "there is no verb `%.*s`", SPAN_ARG(text_cut(name, 64)));
+        return;
+    }
+    /* who was an administrator when it came may be none any more */
+    if (!asker_known(r->w->config, r->asker) || (v->right == RIGHT_ALL && !r->asker.all)) {
+        request_fail(r, REQUEST_DENIED, "`%s` is not for administrators of an organisation",
+                     v->name);
         return;
     }
     if (v->of_a_shard)

@@ -163,6 +163,49 @@ const char *folders_socket(const struct config *c, unsigned worker,
     return ret;
 }
 
+/* --- who may reach the sockets --- */
+
+static bool has_administrators(const struct config *c)
+{
+    for (unsigned i = 0; i < c->n_org; i++)
+        if (c->org[i].n_admin > 0)
+            return true;
+    return false;
+}
+
+/* Of what we made: the folder may be somebody else's by now, and what is in it, too. */
+static enum err change_mode(const char *path, unsigned type, mode_t off, mode_t on, struct why *why)
+{
+    char link[64];
+    struct stat st;
+    bool folder = type == S_IFDIR;
+    int follow = folder && is_own_link(path) ? 0 : O_NOFOLLOW;
+    int fd = open(path, O_PATH | O_CLOEXEC | follow);
+    bool ok = fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type &&
+              (folder || (st.st_uid == geteuid() && st.st_nlink == 1));
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ok = ok && chmod(link, ((st.st_mode & 07777) & ~off) | on) == 0;
+    if (!ok)
+        why_set(why, "cannot set the mode of %s: %s", path, strerror(errno));
+    if (fd >= 0)
+        (void)close(fd);
+    return ok ? ERR_OK : ERR_IO;
+}
+
+enum err folders_admit(const struct config *c, unsigned n_workers, struct why *why)
+{
+    char path[SOCKET_PATH_MAX];
+    bool open_to_all = has_administrators(c);
+    if (open_to_all) {
+        (void)snprintf(path, sizeof path, "%.*s", SPAN_ARG(c->run));
+        TRY(change_mode(path, S_IFDIR, 0, 0055, why));
+    }
+    for (unsigned i = 0; i < n_workers; i++)
+        TRY(change_mode(folders_socket(c, i, path), S_IFSOCK, 0777, open_to_all ? 0666 : 0600,
+                        why));
+    return ERR_OK;
+}
+
 void folders_tidy(const struct config *c, unsigned n_workers)
 {
     char path[SOCKET_PATH_MAX];

@@ -27,6 +27,10 @@ MUST_USE enum err folders_shards(const struct config *c, unsigned n_workers, uns
 enum { SOCKET_PATH_MAX = 512 };
 const char *folders_socket(const struct config *c, unsigned worker,
                            char ret[static SOCKET_PATH_MAX]);
+/* Administrators of organisations may reach the sockets (the folder may be read, the sockets
+ * opened by everybody) if there are any, else root alone may. Who may ask is the worker's to say.
+ * ERR_IO: why. */
+MUST_USE enum err folders_admit(const struct config *c, unsigned n_workers, struct why *why);
 /* Sockets of workers that an earlier configuration had: nobody answers there any more. */
 void folders_tidy(const struct config *c, unsigned n_workers);
 

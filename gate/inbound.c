@@ -5,7 +5,7 @@
 
 #include "base/enc.h"
 #include "base/log.h"
-#include "gate/attribution.h"
+#include "gate/probing.h"
 #include "gate/report.h"
 #include "io/conn.h"
 #include "io/idn.h"
@@ -235,28 +235,24 @@ static void client_mail(struct client *c, const struct smtpd_ev *ev)
     client_reply(c, &REPLY(250, 2, 1, 0, "Sender ok"));
 }
 
-/* The recipient's domain as routing wants it. "postmaster" alone is ours (RFC 5321 4.5.1). */
-static enum err rcpt_domain(const struct client *c, const struct addr *a, struct buf *out)
+static struct attribution_client client_attribution(const struct client *c)
 {
-    if (a->domain.n == 0)
-        return buf_append(out, c->config->hostname);
-    if (domain_is_literal(a->domain))
-        return buf_append(out, a->domain);
-    return idn_to_ascii(a->domain, out);
-}
-
-/* Admitted and taken, or *ret says why not; its text may be in *text. */
-static void client_rcpt_to(struct client *c, const struct smtpd_ev *ev, struct span domain,
-                           struct buf *text, struct reply *ret)
-{
-    struct attribution_client client = {
+    return (struct attribution_client){
         .w = c->inbound->w,
         .ip = &c->ip,
         .tls = conn_tls(c->conn),
         .conn = conn_id(c->conn),
         .helo = buf_span(&c->helo),
     };
-    if (!attribution_rcpt(&client, c->incoming, &ev->addr, domain, text, ret))
+}
+
+/* Admitted and taken, or *ret says why not; its text may be in *text. */
+static void client_rcpt_to(struct client *c, const struct smtpd_ev *ev, struct span domain,
+                           struct buf *text, struct reply *ret)
+{
+    struct attribution_client client = client_attribution(c);
+    if (probing_rcpt(&client, c->incoming, &ev->addr, domain, text, ret) ||
+        !attribution_rcpt(&client, c->incoming, &ev->addr, domain, text, ret))
         return;
     *ret = incoming_rcpt(c->incoming, ev, domain) == ERR_OK
                ? REPLY(250, 2, 1, 5, "Recipient ok")
@@ -267,9 +263,9 @@ static void client_rcpt(struct client *c, const struct smtpd_ev *ev)
 {
     struct buf domain, text;
     buf_init(&domain, DOMAIN_BYTES_MAX + 1);
-    buf_init(&text, ATTRIBUTION_REPLY_MAX);
+    buf_init(&text, PROBING_TEXT_MAX);
     struct reply r = REPLY(501, 5, 1, 2, "Bad recipient domain");
-    if (rcpt_domain(c, &ev->addr, &domain) == ERR_OK)
+    if (attribution_rcpt_domain(c->config, &ev->addr, &domain) == ERR_OK)
         client_rcpt_to(c, ev, buf_span(&domain), &text, &r);
     client_reply(c, &r);
     buf_done(&text);
@@ -284,13 +280,30 @@ static void client_data(struct client *c)
         client_reply(c, &r);
         return;
     }
-    incoming_start(c->incoming, buf_span(&c->helo), c->esmtp, &c->ip, conn_tls(c->conn));
+    if (!c->incoming->probe.org)
+        incoming_start(c->incoming, buf_span(&c->helo), c->esmtp, &c->ip, conn_tls(c->conn));
     client_reply(c, &REPLY(354, 0, 0, 0, "End with <CRLF>.<CRLF>"));
+}
+
+static void client_probed(struct client *c)
+{
+    struct attribution_client client = client_attribution(c);
+    struct buf text;
+    struct reply r;
+    buf_init(&text, PROBING_TEXT_MAX);
+    probing_end(&client, c->incoming, &text, &r);
+    client_drop_mail(c);
+    client_reply(c, &r);
+    buf_done(&text);
 }
 
 static void client_body_end(struct client *c)
 {
     struct reply r;
+    if (c->incoming->probe.org) {
+        client_probed(c);
+        return;
+    }
     if (incoming_refused(c->incoming, &r)) {
         client_drop_mail(c);
         client_reply(c, &r);
@@ -319,7 +332,8 @@ static bool client_event(struct client *c, enum smtpd_event e, const struct smtp
         client_data(c);
         return true;
     case SMTPD_BODY:
-        incoming_body(c->incoming, ev->text);
+        if (!c->incoming->probe.org)
+            incoming_body(c->incoming, ev->text);
         return true;
     case SMTPD_BODY_END:
         client_body_end(c);
@@ -492,14 +506,6 @@ static void client_conn(void *arg, struct conn *conn, enum conn_event ev, struct
     }
 }
 
-static bool proxied(const struct listen_config *l, const struct ip *ip)
-{
-    for (unsigned i = 0; i < l->n_proxy; i++)
-        if (ip_net_has(&l->proxy[i], ip))
-            return true;
-    return false;
-}
-
 static void client_new(struct inbound *in, const struct port *port, struct sock *sock)
 {
     struct worker *w = in->w;
@@ -517,7 +523,7 @@ static void client_new(struct inbound *in, const struct port *port, struct sock 
     in->n_clients++;
     stats_add(&w->stats, STAT_CONNECTIONS, 1);
     stats_add(&w->stats, STAT_CONNECTIONS_OPEN, 1);
-    c->proxy = proxied(c->listen, &c->ip);
+    c->proxy = listen_proxied(c->listen, &c->ip);
     conn_deadline(c->conn, now(c) + c->config->limits.in.greeting_wait_ms);
     if (!c->proxy)
         client_greet(c);

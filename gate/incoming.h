@@ -31,6 +31,10 @@ struct incoming {
      * incoming_start. */
     bool trusted;
     const struct org *org;
+    struct {
+        const struct org *org; /* whose probe address is the only recipient; NULL: it is mail */
+        struct span domain, to;
+    } probe;
     uint64_t refusal;                  /* trace id of what was refused of it; 0: nothing */
     unsigned n_told;                   /* refusals, and what would be one */
     struct span would_refuse;          /* what connectors in test mode say of it; or empty */

@@ -479,11 +479,11 @@ void report_tls_failed(struct worker *w, const struct ip *client, struct span he
     loose_submit(w, l);
 }
 
-void report_refused(struct worker *w, const struct report_refusal *r)
+static void report_recipient(struct worker *w, const char *event, const struct report_refusal *r)
 {
     char ip[IP_TEXT_MAX];
     struct buf reply;
-    struct loose *l = loose_new(w, "refused", r->id);
+    struct loose *l = loose_new(w, event, r->id);
     if (!l)
         return;
     buf_init(&reply, LAST_MAX);
@@ -499,4 +499,14 @@ void report_refused(struct worker *w, const struct report_refusal *r)
     tls_facts_print(r->tls, &l->line);
     buf_done(&reply);
     loose_submit(w, l);
+}
+
+void report_refused(struct worker *w, const struct report_refusal *r)
+{
+    report_recipient(w, "refused", r);
+}
+
+void report_probed(struct worker *w, const struct report_refusal *r)
+{
+    report_recipient(w, "probe", r);
 }

@@ -39,5 +39,7 @@ struct report_refusal {
     const struct tls_facts *tls;
 };
 void report_refused(struct worker *w, const struct report_refusal *r);
+/* A probe: the reply that a recipient of the organisation would have had. */
+void report_probed(struct worker *w, const struct report_refusal *r);
 
 #endif

@@ -44,6 +44,8 @@ static const struct {
                                        "of others." },
     [STAT_CONNECTOR_WOULD_REFUSE] = { "postern_connector_would_refuse_total", COUNTER,
                                       "Recipients that connectors in test mode would refuse." },
+    [STAT_PROBES] = { "postern_probes_total", COUNTER,
+                      "Recipients that were probe addresses of organisations." },
     [STAT_SMUGGLING] = { "postern_smuggling_total", COUNTER,
                          "Connections closed for a bare CR or LF in a body." },
     [STAT_INJECTION] = { "postern_injection_total", COUNTER,

@@ -229,6 +229,8 @@ static void reload(struct supervisor *s)
     log_setup(2, (enum log_level)s->config->log_level, "posternd", wall_ms_now);
     config_warnings(s->config, warn_of, NULL);
     config_lapsed(s->config, wall_ms_now(), warn_of, NULL);
+    if (folders_admit(s->config, s->n, &why) != ERR_OK)
+        warn_of(NULL, why.text);
     tell_all(s);
 }
 
@@ -276,6 +278,7 @@ static enum err open_sockets(struct supervisor *s, struct why *why)
         TRY(open_listeners(s, &s->child[i], why));
         TRY(listen_unix(folders_socket(c, i, path), 0600, &s->child[i].control_fd, why));
     }
+    TRY(folders_admit(c, s->n, why));
     folders_tidy(c, s->n);
     s->metrics_fd = -1;
     if (c->metrics.family != IP_NONE)

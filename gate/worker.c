@@ -190,6 +190,7 @@ struct worker *worker_new(const struct worker_boot *boot)
     w->loop = boot->loop;
     w->config = boot->config;
     w->index = boot->index;
+    w->uid = boot->uid;
     w->n_workers = boot->n_workers;
     w->dns = boot->dns;
     w->stats = boot->stats;

@@ -22,6 +22,7 @@ struct worker {
     struct loop *loop;
     struct config *config;
     unsigned index, n_workers;
+    unsigned uid; /* that it runs as: its control socket is for that one, and for root */
     struct store *store[WORKER_SHARDS_MAX]; /* [0] is ours; the others were adopted */
     unsigned n_store;
     struct dns *dns;
@@ -39,6 +40,7 @@ struct worker {
 
 struct worker_boot {
     unsigned index, n_workers;
+    unsigned uid; /* that it runs as */
     struct loop *loop;
     struct config *config;                          /* one reference, the worker's from now on */
     struct store_backend *shard[WORKER_SHARDS_MAX]; /* opened, ours first */

@@ -60,6 +60,17 @@ struct ip inet_local(int fd)
     return ip_of_address(&a);
 }
 
+enum err inet_peer_uid(int fd, unsigned *ret)
+{
+    struct ucred peer;
+    socklen_t n = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) != 0 || n != sizeof peer ||
+        peer.uid == (uid_t)-1)
+        return ERR_IO;
+    *ret = peer.uid;
+    return ERR_OK;
+}
+
 /* --- errors --- */
 
 static bool out_of_resources(int error)

@@ -15,6 +15,8 @@ MUST_USE enum err inet_connected(int fd, const char **ret_text);
 MUST_USE enum err inet_accept(int listener, int *ret_fd, struct ip *ret_peer);
 /* IP_NONE when the kernel does not say. */
 struct ip inet_local(int fd);
+/* ERR_IO: it is no unix socket. */
+MUST_USE enum err inet_peer_uid(int fd, unsigned *ret);
 /* What is accepted from there inherits TCP_NODELAY; a unix socket has none. */
 void inet_prepare_listener(int fd);
 

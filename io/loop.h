@@ -91,6 +91,8 @@ void sock_shutdown(struct sock *s);
 void sock_close(struct sock *s);
 struct ip sock_local(const struct sock *s);
 struct ip sock_peer(const struct sock *s); /* IP_UNIX for unix sockets */
+/* Who made the other end of a unix socket, as the kernel knows. ERR_IO: it is none. */
+MUST_USE enum err sock_peer_uid(const struct sock *s, unsigned *ret);
 
 /* --- listeners: descriptors that the supervisor bound; ids of virtual hosts in the simulator ---
  */

@@ -467,6 +467,11 @@ struct ip sock_peer(const struct sock *s)
     return s->peer;
 }
 
+enum err sock_peer_uid(const struct sock *s, unsigned *ret)
+{
+    return inet_peer_uid(s->source.fd, ret);
+}
+
 /* --- listeners --- */
 
 static void listener_choose(struct listener *n)

@@ -320,13 +320,9 @@ static struct outcome decide(struct look *l, bool relay_allowed)
 
 /* --- replies: docs/connectors.md */
 
-static struct reply reply_of(const struct outcome *out)
+struct reply check_reply(enum check c)
 {
-    if (out->admitted)
-        return (struct reply){ 0 };
-    if (!out->by)
-        return REPLY(550, 5, 7, 1, "Relaying denied");
-    switch (out->failed) {
+    switch (c) {
     case CHECK_TLS:
         return REPLY(454, 4, 7, 0, "TLS is required here and was not used");
     case CHECK_FLOOR:
@@ -353,6 +349,13 @@ static struct reply reply_of(const struct outcome *out)
     }
     ASSERT(!"refused without a reason");
     return (struct reply){ 0 };
+}
+
+static struct reply reply_of(const struct outcome *out)
+{
+    if (out->admitted)
+        return (struct reply){ 0 };
+    return out->by ? check_reply(out->failed) : REPLY(550, 5, 7, 1, "Relaying denied");
 }
 
 struct inbound_verdict attribute(const struct org_table *t, const struct inbound_facts *f,

@@ -55,6 +55,8 @@ enum check {
     CHECK_COUNT_
 };
 const char *check_name(enum check c);
+/* What a client is told that a connector refuses for it; static text. Not for CHECK_NONE. */
+struct reply check_reply(enum check c);
 
 struct inbound_verdict {
     bool admitted;

@@ -263,6 +263,8 @@ static void lint_everywhere(struct look *k, const struct out_connector *c)
         const struct out_connector *closer = domain_map_get(&k->anybody, domain);
         if (closer && closer->c.mode >= c->c.mode)
             continue;
+        if (k->org->authoritative && k->org->authoritative[i])
+            continue;
         say(k, &c->c, LINT_EVERYWHERE,
             "`to = \"*\"` takes mail for the organisation's own domains, too, such as %.*s",
             SPAN_ARG(words(domain)));

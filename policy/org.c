@@ -246,11 +246,14 @@ static void index_bits(struct org_table *t)
 
 static void index_org(struct org_table *t, const struct org *o)
 {
+    static const bool relay = false;
     map_put(&t->name, o->name, (void *)o);
     for (unsigned i = 0; i < o->n_domain; i++) {
         struct org_key k = { .n = 0 };
         org_key_add(&k, o->domain[i]);
         map_put(&t->domain, span_of(k.p, k.n), (void *)o);
+        map_put(&t->firm, span_of(k.p, k.n),
+                (void *)(o->authoritative ? &o->authoritative[i] : &relay));
     }
     for (unsigned i = o->n_in; i > 0; i--)
         index_connector(t, &o->in[i - 1]);
@@ -273,6 +276,7 @@ enum err org_table_new(const struct org *org, unsigned n, const struct hash_key 
     t->n = n;
     arena_init(&t->arena, SIZE_MAX);
     map_init(&t->domain, key);
+    map_init(&t->firm, key);
     map_init(&t->name, key);
     map_init(&t->found, key);
     map_init(&t->way, key);
@@ -288,6 +292,7 @@ void org_table_free(struct org_table *t)
     if (!t)
         return;
     map_done(&t->domain);
+    map_done(&t->firm);
     map_done(&t->name);
     map_done(&t->found);
     map_done(&t->way);
@@ -305,6 +310,26 @@ const struct org *org_of_domain(const struct org_table *t, struct span domain)
 const struct org *org_by_name(const struct org_table *t, struct span name)
 {
     return map_get(&t->name, name);
+}
+
+bool org_authoritative(const struct org_table *t, struct span domain)
+{
+    const bool *firm = domain_map_get(&t->firm, domain);
+    return firm && *firm;
+}
+
+const struct org *org_probe(const struct org_table *t, struct span local, struct span domain)
+{
+    const struct org *o = map_get(&t->domain, domain);
+    return o && o->probe.n > 0 && span_eq_nocase(local, o->probe) ? o : NULL;
+}
+
+const struct org_admin *org_admin_of(const struct org *o, unsigned uid)
+{
+    for (unsigned i = 0; i < o->n_admin; i++)
+        if (o->admin[i].uid == uid)
+            return &o->admin[i];
+    return NULL;
 }
 
 const struct org *org_list(const struct org_table *t, unsigned *ret_n)

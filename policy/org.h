@@ -79,11 +79,22 @@ struct out_connector {
     struct route route; /* ROUTE_MX or ROUTE_SMTP; contract: what the connector demands */
 };
 
+/* A local user who may ask the daemon about this organisation. */
+struct org_admin {
+    struct span name;
+    unsigned uid;
+};
+
 /* One customer, company or division. Its name is an atom: letters, digits, '-', '_'. */
 struct org {
     struct span name;
     struct span *domain; /* accepted domains: exact names or "*.name" */
     unsigned n_domain;
+    bool *authoritative; /* for each of them: its mail goes where it says, or a connector that names
+                            it does; never by "*". NULL: of none */
+    struct span probe;   /* local part of the probe address, lower case; empty: there is none */
+    struct org_admin *admin;
+    unsigned n_admin;
     struct in_connector *in;
     unsigned n_in;
     struct out_connector *out;
@@ -120,6 +131,12 @@ void org_table_free(struct org_table *t);
 /* The organisation that accepts the domain (A-labels, lower case); NULL: none. */
 const struct org *org_of_domain(const struct org_table *t, struct span domain);
 const struct org *org_by_name(const struct org_table *t, struct span name);
+/* The closest accepted domain that takes it in is authoritative. */
+bool org_authoritative(const struct org_table *t, struct span domain);
+/* The organisation of the probe address local@domain; NULL: it is none. Wildcards have no probe. */
+const struct org *org_probe(const struct org_table *t, struct span local, struct span domain);
+/* NULL: the user is no administrator of it. */
+const struct org_admin *org_admin_of(const struct org *o, unsigned uid);
 /* All of them, in the order of the configuration. */
 const struct org *org_list(const struct org_table *t, unsigned *ret_n);
 

@@ -70,6 +70,7 @@ struct org_table {
     const struct org *org;
     unsigned n;
     struct map domain; /* accepted domain -> struct org */
+    struct map firm;   /* accepted domain -> bool: it is authoritative */
     struct map name;   /* name of an organisation -> struct org */
     struct map found;  /* key -> struct org_entry */
     struct map way;    /* key -> struct org_way */

@@ -37,6 +37,7 @@ struct ask {
     const struct outbound_message *m;
     const struct org *org; /* NULL: none is concerned */
     bool accepts;          /* the recipient's domain is its own */
+    bool firm;             /* and authoritative: only what names it, or its own route, is for it */
     bool sends;            /* the message is its own */
 };
 
@@ -47,7 +48,11 @@ static struct ask ask_of(const struct org_table *t, const struct outbound_messag
     const struct org *to = org_of_domain(t, m->to_domain);
     const struct org *from = m->org.n > 0 ? org_by_name(t, m->org) : NULL;
     return (struct ask){
-        .m = m, .org = to ? to : from, .accepts = to != NULL, .sends = from && (!to || to == from)
+        .m = m,
+        .org = to ? to : from,
+        .accepts = to != NULL,
+        .firm = org_authoritative(t, m->to_domain),
+        .sends = from && (!to || to == from),
     };
 }
 
@@ -75,7 +80,7 @@ static struct rank recipient_rank(const struct out_connector *c, const struct as
     struct rank best = { c->accepted && a->accepts ? RANK_ACCEPTED : RANK_NONE, 0 };
     for (unsigned i = 0; i < c->n_recipient; i++) {
         struct rank r = pattern_rank(c->recipient[i], a->m->to_domain);
-        if (rank_above(r, best))
+        if (rank_above(r, best) && !(a->firm && r.kind == RANK_ANY))
             best = r;
     }
     if (c->everything && a->sends && !a->m->from_on_premises)
@@ -88,7 +93,7 @@ static struct rank connector_rank(const struct out_connector *c, const struct as
 {
     struct rank none = { RANK_NONE, 0 }, header = { RANK_HEADER, 0 };
     struct rank r = recipient_rank(c, a);
-    bool anywhere = c->n_recipient == 0 && !c->accepted && !c->everything;
+    bool anywhere = c->n_recipient == 0 && !c->accepted && !c->everything && !a->firm;
     if (c->rule_header.n == 0)
         return r;
     if (a->m->rule.n == 0 || !span_eq(a->m->rule, c->c.id))
@@ -108,6 +113,8 @@ static bool way_counts(const struct ask *a, enum org_way_kind kind)
 {
     if (kind == WAY_EVERYTHING)
         return a->sends && !a->m->from_on_premises;
+    if (kind == WAY_ALL || kind == WAY_ANYWHERE)
+        return !a->firm;
     return kind != WAY_ACCEPTED || a->accepts;
 }
 
@@ -228,6 +235,14 @@ struct selection select_out(const struct org_table *t, const struct route_table 
 
 /* --- in words */
 
+/* It would be for the recipient if the domain were not authoritative. */
+static bool is_kept_off(const struct out_connector *c, const struct ask *a)
+{
+    struct ask loose = *a;
+    loose.firm = false;
+    return a->firm && connector_rank(c, &loose).kind != RANK_NONE;
+}
+
 /* Why a connector that was not chosen was not. */
 static const char *candidate_sentence(const struct out_connector *c, const struct ask *a)
 {
@@ -236,6 +251,8 @@ static const char *candidate_sentence(const struct out_connector *c, const struc
         return "it is off";
     if (connector_rank(c, a).kind != RANK_NONE)
         return "another one is closer";
+    if (is_kept_off(c, a))
+        return "the domain is authoritative, and it does not name it";
     if (c->rule_header.n > 0 && !named)
         return "no header of the message names it";
     if (c->everything && !a->sends)

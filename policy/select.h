@@ -3,7 +3,9 @@
  * Recipient of an organisation on this installation: that organisation's connectors, for mail goes
  * to its servers. Else those of the organisation that sends. Order: one that a rule names by
  * header, `everything` (unless the mail came from the organisation's own servers: no loop), exact
- * domain, longest wildcard, accepted domains, "*". None: the installation's routes, then MX.
+ * domain, longest wildcard, accepted domains, "*". None: the installation's routes, then MX. An
+ * accepted domain that is authoritative is not taken by "*", nor by a header rule that names no
+ * domain.
  */
 #ifndef POLICY_SELECT_H
 #define POLICY_SELECT_H

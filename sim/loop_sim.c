@@ -490,6 +490,13 @@ struct ip sock_peer(const struct sock *s)
     return s->end->wire->end[!s->end->side].ip;
 }
 
+enum err sock_peer_uid(const struct sock *s, unsigned *ret)
+{
+    (void)s;
+    (void)ret;
+    return ERR_IO;
+}
+
 /* --- listeners --- */
 
 struct listener *listener_new(struct loop *l, int fd, void (*fn)(void *arg), void *arg)

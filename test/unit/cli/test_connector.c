@@ -100,7 +100,7 @@ static struct ctl *of_file(const char *path, const char *now)
     struct config *config = NULL;
     struct why why = { "" };
     struct ctl *all = ctl_new();
-    struct connectors_ask ask = { .limit = UINT32_MAX };
+    struct connectors_ask ask = { .limit = UINT32_MAX, .asker = { .all = true } };
     CHECK_NUM(when_parse(span_z(now), &ask.now_ms), ERR_OK);
     enum err e = cli_load(span_z(path), &config, &why);
     CHECK_Z(span_z(why.text), "");

@@ -171,7 +171,7 @@ static struct config *config_of(const char *data, const char *tls)
 /* What the outbound connector shows two days later. */
 static void check_shown(const struct config *c, const char *want)
 {
-    const struct connectors_ask ask = { .now_ms = now_ms, .limit = 10 };
+    const struct connectors_ask ask = { .now_ms = now_ms, .limit = 10, .asker = { .all = true } };
     struct ctl *all = ctl_new();
     struct buf text;
     buf_init(&text, VALIDATED_TEXT_MAX);

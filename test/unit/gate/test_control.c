@@ -78,6 +78,7 @@ static void stage_begin_with(struct stage *s, const char *text)
     struct why why = { "" };
     *s = (struct stage){ 0 };
     s->w.loop = loop_new();
+    s->w.uid = (unsigned)geteuid();
     s->w.config = config_of(text);
     s->w.n_workers = 1;
     s->w.stats = (struct stats){ &s->row, 1, 0 };

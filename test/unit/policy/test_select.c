@@ -635,3 +635,55 @@ TEST(select_explain_t15_largest_fits)
     buf_done(&out);
     world_end(&w);
 }
+
+/* --- authoritative domains */
+
+TEST(mail_for_an_authoritative_domain_is_not_taken_by_what_does_not_name_it)
+{
+    static bool firm[] = { true, false };
+    static const struct {
+        const char *connector, *relayed, *authoritative;
+    } rows[] = {
+        { "hospital/c enforce *", "hospital/c", "-" },
+        { "hospital/c enforce header", "hospital/c", "-" },
+        { "hospital/c enforce accepted", "hospital/c", "hospital/c" },
+        { "hospital/c enforce everything", "hospital/c", "hospital/c" },
+        { "hospital/c enforce hospital.example", "hospital/c", "hospital/c" },
+        { "hospital/c enforce *.example", "hospital/c", "hospital/c" },
+    };
+    struct outbound_message own = message("hospital", "hospital.example", "hospital/c"),
+                            below = message("hospital", "x.hospital.example", ""),
+                            far = message("hospital", "far.test", "");
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        const char *one[] = { rows[i].connector, NULL };
+        struct world w;
+        test_case(rows[i].connector);
+        world_of(&w, one);
+        CHECK_SPAN(by_id(select_out(w.table, &w.routes, &own).by), span_z(rows[i].relayed));
+        org_table_free(w.table);
+        w.org[0].authoritative = firm;
+        route_table_done(&w.routes);
+        world_built(&w);
+        CHECK_SPAN(by_id(select_out(w.table, &w.routes, &own).by), span_z(rows[i].authoritative));
+        world_end(&w);
+    }
+    test_case(NULL);
+    const char *any[] = { "hospital/c enforce *", NULL };
+    struct world w;
+    struct buf text;
+    world_start(&w);
+    w.org[0].authoritative = firm;
+    connector_read(&w, any[0]);
+    world_built(&w);
+    CHECK_SPAN(by_id(select_out(w.table, &w.routes, &below).by), SPAN("hospital/c"));
+    CHECK_SPAN(by_id(select_out(w.table, &w.routes, &far).by), SPAN("hospital/c"));
+    buf_init(&text, SELECT_TEXT_MAX);
+    select_explain(w.table, &w.routes, &own, &text);
+    CHECK_SPAN(buf_span(&text),
+               SPAN("  candidates of organisation hospital, whose domain it is\n"
+                    "            hospital/c, on-premises, enforce: not taken (the domain is "
+                    "authoritative, and it does not name it)\n"
+                    "            no connector and no route is for the recipient\n"));
+    buf_done(&text);
+    world_end(&w);
+}
