@@ -23,7 +23,7 @@ CLANG_ONLY := $(if $(findstring clang,$(CC)),-Wno-string-conversion)
 CFLAGS := $(BASE_CFLAGS) $(CLANG_ONLY) $(SAN_$(V))
 LDFLAGS := $(SAN_$(V)) $(LD_$(V))
 
-LIBS_io := -lssl -lcrypto -lunbound -lidn2
+LIBS_io := -lssl -lcrypto -lunbound -lidn2 -lz
 LIBS_store := -lsqlite3
 LIBS_ctl := -ljansson
 LIBS_sys := -lseccomp
