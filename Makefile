@@ -37,7 +37,7 @@ srcs = $(sort $(wildcard $(1)/*.c))
 objs = $(patsubst %.c,$(O)/%.o,$(call srcs,$(1)))
 MAINS := gate/main.c cli/main.c
 # What the simulator replaces at link time: the five seams (ARCHITECTURE.md, section 1).
-SEAMS := io/loop_epoll.c io/inet.c io/work.c io/tls.c io/tls_ctx.c io/tls_facts.c io/tls_pem.c \
+SEAMS := io/loop_epoll.c io/inet.c io/work.c io/tls.c io/tls_ctx.c io/tls_facts.c io/tls_judge.c io/tls_pem.c \
          io/tls_make.c io/tls_look.c io/dns_unbound.c io/maildir.c gate/supervisor.c gate/child.c \
          gate/keeping.c gate/spawn.c gate/loaded.c gate/reload.c keeper/keeper.c keeper/ask.c \
          keeper/provider.c
@@ -104,6 +104,7 @@ $(O)/fuzz_%: $(O)/fuzz/fuzz_%.o $(call lib_objs,base mail proto policy io store 
 	$(Q)$(CC) $(LDFLAGS) $(if $(filter fuzz,$(V)),-fsanitize=fuzzer) -o $@ $^ $(LIBS_TOOL)
 # besides what the rule for all has
 $(O)/fuzz_import: $(call lib_objs,cli cert)
+$(O)/fuzz_suppose: $(call lib_objs,cli cert)
 $(O)/fuzz_cert: $(call lib_objs,cert)
 fuzz-build: $(patsubst %,$(O)/%,$(FUZZERS))
 

@@ -2,7 +2,7 @@
 
 enum { LIMIT_MAX = 1000 * 1000, SHOWN_MAX = 100 };
 
-enum kind { FLAG, TEXT, NUMBER };
+enum kind { FLAG, TEXT, NUMBER, FACTS };
 
 static const struct option {
     const char *name;
@@ -19,6 +19,7 @@ static const struct option {
     { "all", 0, FLAG, AT(all), NULL, "everything in the queue" },
     { "yes", 0, FLAG, AT(yes), NULL, "do not refuse what cannot be undone" },
     { "dry-run", 0, FLAG, AT(dry_run), NULL, "show what would change, and change nothing" },
+    { "dns", 0, FLAG, AT(dns), NULL, "look up the MX of our domains as well" },
     { "since", 0, TEXT, AT(since), "TIME", "2h, 3d, or a date: 2026-11-23, 2026-11-23T21:50:00Z" },
     { "limit", 'n', NUMBER, AT(limit), "N", "how much to show at most" },
     { "timeout", 0, NUMBER, AT(timeout), "SECONDS", "for each address at most (default 30)" },
@@ -45,6 +46,10 @@ static const struct option {
       "that certificate is ok, expired, untrusted; none: it shows none" },
     { "client-ca", 0, TEXT, AT(client_ca), "SHA256",
       "the CA that it chains to, if that is a partner's own" },
+    { "client-cert", 0, TEXT, AT(client_cert), "FILE",
+      "its certificate and intermediates, PEM: judged as in a handshake" },
+    { "if", 0, FACTS, AT(supposed), "FACT=VALUE",
+      "as if: starttls=no, HOST/chain=no, client/names=...; may be said again" },
     { "client-plaintext", 0, FLAG, AT(client_plaintext), NULL, "the client does not use TLS" },
     { "requiretls", 0, FLAG, AT(requiretls), NULL, "as if the message said REQUIRETLS" },
     { "tls-required-no", 0, FLAG, AT(tls_required_no), NULL,
@@ -102,6 +107,14 @@ static enum err set_value(struct args *a, const struct option *o, struct span va
     if (o->kind == TEXT) {
         *(struct span *)to = value;
         return ERR_OK;
+    }
+    if (o->kind == FACTS && a->n_if < ARGS_IF_MAX) {
+        a->supposed[a->n_if++] = value;
+        return ERR_OK;
+    }
+    if (o->kind == FACTS) {
+        why_set(why, "--%s may be said %d times at most", o->name, ARGS_IF_MAX);
+        return ERR_SYNTAX;
     }
     if (span_u64(value, LIMIT_MAX, to) == ERR_OK && *(uint64_t *)to > 0)
         return ERR_OK;

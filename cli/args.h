@@ -6,16 +6,18 @@
 #include "base/buf.h"
 #include "base/why.h"
 
-enum { ARGS_WORDS_MAX = 40 };
+enum { ARGS_WORDS_MAX = 40, ARGS_IF_MAX = 32 };
 
 struct args {
-    bool json, help, held, dry_run, all, yes, requiretls, tls_required_no, client_plaintext;
+    bool json, help, held, dry_run, dns, all, yes, requiretls, tls_required_no, client_plaintext;
     bool reload, make_key;
     struct span output, organisation;
     struct span org, at, client_addr, client_names, client_chain, client_ca;
     struct span unset, csr, host, out, certificate, recipient;
     struct span config, run, domain, from, to, since, facts;
     struct span cert, url, proxy, store, format, name, sha256, expiring, save;
+    struct span client_cert, supposed[ARGS_IF_MAX];
+    unsigned n_if;
     bool allow_private;
     uint64_t limit, timeout, days; /* 0: not given */
     struct span word[ARGS_WORDS_MAX];

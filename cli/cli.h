@@ -73,6 +73,19 @@ MUST_USE enum err trace_fetch(struct ask *a, int64_t shard, struct ctl *request,
  * of *ret. ERR_SYNTAX: there is no such organisation. */
 MUST_USE enum err connector_fetch(struct ask_worker *w, struct span org, struct ctl *ret,
                                   struct why *why);
+/* The mail of the trace since then, at most so many messages, asked of two configurations: into
+ * *ret, as replay.h puts it, with "since" and "more". */
+struct replay_by {
+    const struct config *was, *now;
+    int64_t since_ms; /* wall */
+    uint64_t limit;
+};
+MUST_USE enum err replay_fetch(struct ask *a, const struct replay_by *by, struct ctl *ret,
+                               struct why *why);
+/* The same of the daemon that answers, as --since and --limit say, into the object "replay" of
+ * *ret. Nobody answers: CLI_OK, and there is none. Complains itself. */
+enum cli_exit cli_replay(const struct cli *c, const struct config *was, const struct config *now,
+                         struct ctl *ret);
 /* The request of `explain`. ERR_SYNTAX: why. */
 MUST_USE enum err explain_request(const struct args *a, struct ctl *ret, struct why *why);
 /* What answers it without a daemon. */

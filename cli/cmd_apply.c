@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "cli/config_diff.h"
+#include "cli/replay.h"
 
 /* What the daemon behind the configuration's sockets says of it. */
 static const char *daemon_word(const struct cli *c, const struct config *config)
@@ -50,6 +51,10 @@ static enum cli_exit show(const struct cli *c, const struct ctl *diff)
     buf_init(&text, OUT_BYTES_MAX);
     put_daemon(ctl_get(diff, "daemon"), ctl_get(diff, "file"), &text);
     config_diff_text(diff, &text);
+    if (ctl_get_object(diff, "replay")) {
+        buf_put(&text, SPAN("\n"));
+        replay_text(ctl_get_object(diff, "replay"), &text);
+    }
     code = cli_print(&text, code);
     buf_done(&text);
     return code;
@@ -64,7 +69,10 @@ static enum cli_exit compare(const struct cli *c, const struct config *was,
     ctl_set(diff, "with", now->file);
     ctl_set(diff, "daemon", span_z(daemon_word(c, was)));
     config_diff(was, now, c->now_ms, diff);
+    enum cli_exit asked = cli_replay(c, was, now, diff);
     enum cli_exit code = show(c, diff);
+    if (asked != CLI_OK)
+        code = asked;
     ctl_free(diff);
     return code;
 }

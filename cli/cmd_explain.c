@@ -3,11 +3,35 @@
 #include "cli/cli.h"
 
 #include "base/when.h"
+#include "cli/client_cert.h"
 #include "gate/control_explain.h"
 
 enum { ARENA_MAX = 4 * 1024 * 1024 };
 
 /* --- the question --- */
+
+/* The certificates of a file, and nothing else of it. */
+static enum err explain_certificate(struct span path, struct ctl *ret, struct why *why)
+{
+    struct config_source disk = config_source_disk(NULL);
+    struct buf text, pem;
+    bool key = false;
+    buf_init(&text, CONFIG_FILE_MAX);
+    buf_init(&pem, CLIENT_CERT_MAX);
+    enum err e = disk.read(disk.arg, path, &text, why);
+    if (e == ERR_OK)
+        e = client_cert_pick(buf_span(&text), &pem, &key, why);
+    if (e == ERR_OK)
+        ctl_set(ret, "client-cert", buf_span(&pem));
+    if (text.p)
+        explicit_bzero(text.p, text.cap);
+    if (key)
+        out_complain("%.*s holds a private key: it is not needed here, and was left alone",
+                     SPAN_ARG(path));
+    buf_done(&text);
+    buf_done(&pem);
+    return e;
+}
 
 enum err explain_request(const struct args *a, struct ctl *ret, struct why *why)
 {
@@ -28,7 +52,9 @@ enum err explain_request(const struct args *a, struct ctl *ret, struct why *why)
     ctl_set_bool(ret, "requiretls", a->requiretls);
     ctl_set_bool(ret, "tls-required-no", a->tls_required_no);
     ctl_set_num(ret, "at", at);
-    return ERR_OK;
+    for (unsigned i = 0; i < a->n_if; i++)
+        ctl_set(ctl_add(ret, "if"), "fact", a->supposed[i]);
+    return a->client_cert.n > 0 ? explain_certificate(a->client_cert, ret, why) : ERR_OK;
 }
 
 /* --- the answer --- */
@@ -52,6 +78,9 @@ void explain_text(const struct ctl *answer, struct buf *out)
     out_clean_lines(ctl_get(answer, "explanation"), out);
     if (!ctl_get_object(answer, "inbound"))
         buf_putf(out, "  %-10s%s\n", "relay", relay_sentence(answer));
+    if (ctl_get(answer, "ladder").n > 0)
+        buf_put(out, SPAN("\n"));
+    out_clean_lines(ctl_get(answer, "ladder"), out);
     if (facts.n > 0)
         buf_put(out, SPAN("\nfacts, for --facts:\n"));
     out_clean_lines(facts, out);
@@ -102,15 +131,18 @@ static enum err answer_in(struct arena *a, const struct explain_by *by, const st
                           struct ctl *ret, struct why *why)
 {
     struct facts facts = { 0 };
+    const struct facts *known = NULL;
     struct explain_ask ask;
     struct explained found;
     if (by->facts.n > 0)
         TRY(read_facts(by->facts, a, &facts, why));
     TRY(explain_ask_read(request, facts.now_ms > 0 ? facts.now_ms : by->now_ms, &ask, why));
     TRY(explain_find(by->config, &ask, a, &found, why));
+    found.from_file = by->facts.n > 0;
+    TRY(explain_suppose(&found, found.from_file ? &facts : NULL, a, &known, why));
     ctl_set_bool(ret, "ok", true);
     ctl_set(ret, "file", by->config->file);
-    explain_put(&found, by->facts.n > 0 ? &facts : NULL, ret);
+    explain_put(&found, known, ret);
     return ERR_OK;
 }
 

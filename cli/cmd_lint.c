@@ -1,6 +1,7 @@
 /* postern lint: what in a configuration that loads is weaker, or other, than it was meant. */
 #include "cli/cli.h"
 
+#include "cli/lint_more.h"
 #include "cli/lint_text.h"
 #include "cli/validated.h"
 #include "gate/control_connector.h"
@@ -16,6 +17,11 @@ static void note_top(void *arg, const char *text)
     lint_put_top(t->file, text, t->out);
 }
 
+static void lint_sum(struct ctl *all)
+{
+    ctl_set_bool(all, "ok", ctl_get_num(all, "errors") + ctl_get_num(all, "warnings") == 0);
+}
+
 void lint_config(const struct config *config, int64_t now_ms, struct ctl *ret)
 {
     struct lint lint;
@@ -23,10 +29,11 @@ void lint_config(const struct config *config, int64_t now_ms, struct ctl *ret)
     ctl_set(ret, "file", config->file);
     ctl_array(ret, "findings");
     config_warnings_top(config, note_top, &top);
+    lint_certificates(config, now_ms, ret);
     config_lint(config, now_ms, &lint);
     lint_put(&lint, ret);
     lint_done(&lint);
-    ctl_set_bool(ret, "ok", ctl_get_num(ret, "errors") + ctl_get_num(ret, "warnings") == 0);
+    lint_sum(ret);
 }
 
 /* What was found when connectors were tried, where that was not well or is about another one. */
@@ -56,7 +63,6 @@ static void lint_validated(const struct config *config, int64_t now_ms, struct c
     }
     buf_done(&text);
     ctl_free(all);
-    ctl_set_bool(ret, "ok", ctl_get_num(ret, "errors") + ctl_get_num(ret, "warnings") == 0);
 }
 
 /* Notes are no offence. */
@@ -92,8 +98,14 @@ enum cli_exit cmd_lint(const struct cli *c)
     struct ctl *all = ctl_new();
     lint_config(config, c->now_ms, all);
     lint_validated(config, c->now_ms, all);
+    enum err e = c->args->dns ? lint_dns(config, all, &why) : ERR_OK;
+    lint_sum(all);
     config_unref(config);
     enum cli_exit code = show(c, all);
+    if (e != ERR_OK)
+        out_complain("%s", why.text);
+    if (e != ERR_OK && code == CLI_OK)
+        code = CLI_FAILED;
     ctl_free(all);
     return code;
 }

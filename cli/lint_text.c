@@ -54,6 +54,18 @@ void lint_put_row(const struct ctl *connector, enum lint_severity s, const char 
     add_count(out, s, 1);
 }
 
+void lint_put_place(const struct lint_place *p, struct ctl *out)
+{
+    struct ctl *row = ctl_add(out, "findings");
+    ctl_set(row, "severity", span_z(lint_severity_name(p->severity)));
+    ctl_set(row, "rule", span_z(p->rule));
+    ctl_set(row, "file", p->file);
+    ctl_set_num(row, "line", p->line);
+    ctl_set(row, "text", p->text);
+    ctl_set(row, "remedy", span_z(p->remedy));
+    add_count(out, p->severity, 1);
+}
+
 static void put_finding(const struct ctl *row, struct buf *out)
 {
     out_clean(ctl_get(row, "file"), out);

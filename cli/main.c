@@ -32,9 +32,8 @@ static const struct command {
     { "trace", cmd_trace, "[ID | MESSAGE-ID]", "from to since limit",
       "what happened to a message, hop by hop" },
     { "explain", cmd_explain, "",
-      "from to org at client-addr client-names client-chain client-ca client-plaintext facts "
-      "requiretls "
-      "tls-required-no",
+      "from to org at client-addr client-names client-chain client-ca client-cert client-plaintext "
+      "if facts requiretls tls-required-no",
       "what would be done with a mail, and why" },
     { "connector list", cmd_connector_list, "", "org", "the connectors of all organisations" },
     { "connector show", cmd_connector_show, "ORGANISATION/CONNECTOR", "",
@@ -59,11 +58,12 @@ static const struct command {
     { "partner enrol", cmd_partner_enrol, "NAME",
       "org domain csr make-key host days certificate out reload",
       "a certificate for a partner from an authority of its own, its connectors, a sheet for it" },
-    { "lint", cmd_lint, "", "",
+    { "lint", cmd_lint, "", "dns",
       "what in the configuration is weaker than it should be (1: warnings, 2: errors)" },
     { "config check", cmd_config_check, "[FILE]", "", "would this configuration load?" },
     { "config limits", cmd_config_limits, "", "", "every limit, its default and its reason" },
-    { "apply", cmd_apply, "FILE", "dry-run", "what would change if FILE were the configuration" },
+    { "apply", cmd_apply, "FILE", "dry-run since limit",
+      "what would change if FILE were the configuration" },
     { "reload", cmd_reload, "", "", "take the configuration over, and see that it was" },
     { "import exchange", cmd_import_exchange, "FILE...", "output organisation",
       "connectors of Exchange Online as ours" },

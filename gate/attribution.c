@@ -185,6 +185,12 @@ static void put_refusal(const struct telling *t, const struct inbound_verdict *v
     buf_putf(text, "] [%s]", id_text(t->m->refusal, id));
 }
 
+static bool unasked(const struct telling *t)
+{
+    const struct tls_facts *tls = t->facts->tls;
+    return tls->on && !tls->peer_cert && !t->m->config->asks_client_certificate;
+}
+
 static struct reply tell_refused(struct telling *t, const struct inbound_verdict *v,
                                  struct buf *text)
 {
@@ -206,6 +212,7 @@ static struct reply tell_refused(struct telling *t, const struct inbound_verdict
                                                 .to = t->to,
                                                 .connector = v->by->c.id,
                                                 .check = check_name(v->failed),
+                                                .unasked = unasked(t),
                                                 .reply = &r,
                                                 .tls = t->facts->tls });
     return r;
@@ -229,7 +236,7 @@ static void tell_would_refuse(struct telling *t)
 
 /* --- at RCPT */
 
-static enum tri revoked_of(const struct tls_facts *tls)
+enum tri attribution_revoked(const struct tls_facts *tls)
 {
     static const enum tri is[] = {
         [TLS_REVOKED_UNKNOWN] = TRI_UNKNOWN, [TLS_REVOKED_NO] = TRI_NO, [TLS_REVOKED_YES] = TRI_YES
@@ -260,7 +267,7 @@ struct inbound_facts attribution_facts(const struct attribution_client *client,
         .tls = tls,
         .from_domain = m->from_domain,
         .to_domain = to_domain,
-        .revoked = revoked_of(tls),
+        .revoked = attribution_revoked(tls),
     };
 }
 

@@ -23,6 +23,8 @@ struct span attribution_domain(const struct config *c, const struct addr *from, 
 MUST_USE enum err attribution_rcpt_domain(const struct config *c, const struct addr *to,
                                           struct buf *out);
 
+/* What the handshake told of the client's certificate, as facts want it. */
+enum tri attribution_revoked(const struct tls_facts *tls);
 /* The verdict for one recipient, the installation's own rules included. to: its local part. */
 struct inbound_verdict attribution_judge(const struct config *c, const struct inbound_facts *f,
                                          struct span local);

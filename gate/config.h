@@ -48,6 +48,16 @@ struct config_identity {
 
 struct config;
 typedef void config_gone_fn(void *arg, struct config *c);
+/* A certificate of ours: what lint says of it. */
+struct config_certificate {
+    struct span path; /* of its chain */
+    struct span file; /* that names it */
+    int line;
+    bool for_servers;  /* shown by listeners; else by connectors, to servers */
+    bool client_usage; /* it may be shown to servers */
+    int64_t until_ms;  /* wall; 0: cannot be told */
+    const struct config_certificate *next;
+};
 
 struct config {
     unsigned refs; /* counted on one thread */
@@ -87,6 +97,10 @@ struct config {
     struct tls_server *tls_server; /* NULL: no certificate, no STARTTLS offered */
     struct tls_client *tls_client;
     enum tls_profile profile;
+    const struct config_certificate *certificate; /* the last of the files first; NULL: none */
+    bool asks_client_certificate;                 /* clients are asked for one */
+    uint64_t trust_in, trust_out; /* hashes of the roots that judge clients (less those of
+                                     connectors) and servers: are two configurations' the same? */
 };
 
 /* ticket_secret: two secrets of the moment for tls_server (all zero: no tickets). */

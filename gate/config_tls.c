@@ -169,6 +169,28 @@ static enum err read_certificate(struct reader *r, const struct setting *s, cons
     return ERR_OK;
 }
 
+/* One that cannot be read is told of when it is used. */
+static void note_certificates(struct config_make *m, const struct tree *t,
+                              const struct tls_identity *id, unsigned n, bool for_servers)
+{
+    for (unsigned i = 0; i < n; i++) {
+        struct tls_use look = { .client_usage = true };
+        struct config_certificate *c = ARENA_NEW(&m->config->arena, struct config_certificate);
+        if (tls_pem_use(id[i].chain_pem, &look, NULL) != ERR_OK)
+            continue;
+        *c = (struct config_certificate){
+            .path = arena_span(&m->config->arena, id[i].file),
+            .file = arena_span(&m->config->arena, t->file),
+            .line = t->line,
+            .for_servers = for_servers,
+            .client_usage = look.client_usage,
+            .until_ms = look.until_ms,
+            .next = m->config->certificate,
+        };
+        m->config->certificate = c;
+    }
+}
+
 enum err make_identity(struct reader *r, const struct setting *s, const struct tree *t,
                        struct make_identity *ret)
 {
@@ -182,6 +204,7 @@ enum err make_identity(struct reader *r, const struct setting *s, const struct t
         return read_fail(r, t, NULL,
                          "%u chains; what connectors show is one certificate: give each its label",
                          b.chain.n);
+    note_certificates(make_of(r), t, ret->identity, 1, false);
     return ERR_OK;
 }
 
@@ -201,6 +224,7 @@ enum err make_certificate(struct reader *r, const struct setting *s, const struc
     c->name = b.name;
     c->identity = identity;
     c->n_identity = b.chain.n;
+    note_certificates(m, t, identity, b.chain.n, true);
     *m->certificate_end = c;
     m->certificate_end = &c->next;
     return ERR_OK;
@@ -279,6 +303,13 @@ static void note_files(struct config_make *m)
             c->chain_file[c->n_chain_file++] = arena_span(&c->arena, k->identity[i].file);
 }
 
+/* Compared by an operator, who writes both. */
+static uint64_t trust_hash(struct span pem)
+{
+    const struct hash_key key = { { 0, 0 } };
+    return span_hash(&key, pem);
+}
+
 static enum err make_server(struct config_make *m)
 {
     struct config *c = m->config;
@@ -289,9 +320,11 @@ static enum err make_server(struct config_make *m)
         .ask_client_cert = m->ask_client_cert || m->want_client_cert,
         .binding = span_z(c->digest),
     };
+    c->trust_in = trust_hash(m->client_ca_pem);
     if (!m->certificate)
         return ERR_OK;
     note_files(m);
+    c->asks_client_certificate = tls.ask_client_cert;
     tls.site = make_sites(m, &tls.n_site);
     if (m->tickets)
         memcpy(tls.ticket_secret, m->boot->ticket_secret, sizeof tls.ticket_secret);
@@ -319,6 +352,7 @@ enum err make_tls_contexts(struct config_make *m)
                                               .ca_pem = m->ca_pem,
                                               .identity = make_identities(m),
                                               .n_identity = m->n_identity };
+    m->config->trust_out = trust_hash(m->ca_pem);
     TRY(make_server(m));
     enum err e = tls_client_new(&client, &m->config->tls_client, m->reader.why);
     if (e != ERR_OK)

@@ -7,6 +7,7 @@
 #include "io/idn.h"
 #include "mail/addr.h"
 #include "mail/text.h"
+#include "policy/ladder.h"
 
 enum { NAMES_SHOWN_MAX = 200, HEX_MAX = 64 };
 
@@ -86,13 +87,30 @@ static struct span anchor_of(const struct explain_ask *ask)
     return text_cut(root, HEX_MAX);
 }
 
-/* A client that is told of in the question. */
-static void find_way_in(struct explained *e)
+/* The client's own certificate, as the handshake would judge it. */
+static enum err judge_certificate(struct explained *e, struct arena *a, struct why *why)
+{
+    struct tls_server *server = e->config->tls_server;
+    if (!server) {
+        why_set(why, "listeners have no certificate: no client can use TLS, nor show one");
+        return ERR_SYNTAX;
+    }
+    TRY(tls_judge_client(server, e->ask.client_cert, e->ask.now_ms, a, &e->tls, why));
+    e->tls.forward_secret = true;
+    e->tls.version = SPAN("TLSv1.3");
+    if (e->config->asks_client_certificate)
+        return ERR_OK;
+    e->tls = (struct tls_facts){ .on = true, .forward_secret = true, .version = SPAN("TLSv1.3") };
+    e->unasked = true;
+    return ERR_OK;
+}
+
+/* What is told of a certificate that nobody has. */
+static void tell_certificate(struct explained *e)
 {
     const struct explain_ask *ask = &e->ask;
     bool on = !ask->client_plaintext;
     bool cert = on && ask->client_names.n > 0;
-    e->came_in = true;
     e->tls = (struct tls_facts){
         .on = on,
         .forward_secret = on,
@@ -106,16 +124,31 @@ static void find_way_in(struct explained *e)
         .anchor = cert ? anchor_of(ask) : SPAN_NONE,
         .verify = cert ? chains[ask->client_chain].verify : SPAN_NONE,
     };
+}
+
+/* A client that is told of in the question. */
+static enum err find_way_in(struct explained *e, struct arena *a, struct why *why)
+{
+    const struct explain_ask *ask = &e->ask;
+    e->came_in = true;
+    if (ask->client_cert.n > 0)
+        TRY(judge_certificate(e, a, why));
+    else
+        tell_certificate(e);
+    bool supposed;
+    TRY(suppose_client(&(struct suppose_ask){ ask->supposed, ask->n_supposed }, &e->tls, a,
+                       &supposed, why));
     e->facts.now_ms = ask->now_ms;
     e->facts.client = ask->client;
     e->facts.tls = &e->tls;
     e->facts.to_domain = e->domain;
-    e->facts.revoked = cert ? TRI_NO : TRI_UNKNOWN;
+    e->facts.revoked = attribution_revoked(&e->tls);
     e->verdict = attribution_judge(e->config, &e->facts, e->local);
     if (e->verdict.admitted) {
-        struct attributed a = attribution_of(e->config, &e->facts, &e->verdict);
-        attribution_fill(&e->envelope, &a);
+        struct attributed attributed = attribution_of(e->config, &e->facts, &e->verdict);
+        attribution_fill(&e->envelope, &attributed);
     }
+    return ERR_OK;
 }
 
 static enum err find_org(struct explained *e, struct why *why)
@@ -145,9 +178,45 @@ enum err explain_find(const struct config *c, const struct explain_ask *ask, str
     e->envelope.requiretls = ask->requiretls;
     e->envelope.tls_required_no = ask->tls_required_no;
     if (ask->client.family != IP_NONE)
-        find_way_in(e);
+        TRY(find_way_in(e, a, why));
     TRY(find_org(e, why));
     e->way = way_out(c, &e->envelope, e->domain, ask->now_ms);
+    return ERR_OK;
+}
+
+static bool is_of_client(struct span text)
+{
+    return span_starts(text, SPAN("client/")) || span_starts(text, SPAN("client:"));
+}
+
+/* Nothing is passed over silently. */
+static enum err check_supposed(const struct explained *e, bool known, struct why *why)
+{
+    for (unsigned i = 0; i < e->ask.n_supposed; i++) {
+        bool client = is_of_client(e->ask.supposed[i]);
+        if (client ? e->came_in : known)
+            continue;
+        why_set(why, client ? "client/... is of the way in: client-addr is missing"
+                            : "what is supposed is of hosts, and none are known: they were not "
+                              "looked up (say facts), or the mail is written into a Maildir");
+        return ERR_SYNTAX;
+    }
+    return ERR_OK;
+}
+
+enum err explain_suppose(struct explained *e, const struct facts *known, struct arena *a,
+                         const struct facts **ret, struct why *why)
+{
+    TRY(check_supposed(e, known != NULL, why));
+    if (!known || e->ask.n_supposed == 0) {
+        *ret = known;
+        return ERR_OK;
+    }
+    struct facts *f = ARENA_NEW(a, struct facts);
+    *f = *known;
+    TRY(suppose_hosts(&(struct suppose_ask){ e->ask.supposed, e->ask.n_supposed }, &e->way.contract,
+                      f, a, &e->suppose, why));
+    *ret = f;
     return ERR_OK;
 }
 
@@ -185,6 +254,18 @@ static struct span name_of(const struct org *o)
     return o ? o->name : SPAN_NONE;
 }
 
+/* As it was judged, in the keys of a trace. */
+static void put_certificate(const struct explained *e, struct ctl *row)
+{
+    struct buf text;
+    if (e->ask.client_cert.n == 0)
+        return;
+    buf_init(&text, TLS_FACTS_TEXT_MAX);
+    tls_facts_print(&e->tls, &text);
+    ctl_set(row, "certificate", buf_span(&text));
+    buf_done(&text);
+}
+
 static void put_way_in(const struct explained *e, struct ctl *out)
 {
     const struct inbound_verdict *v = &e->verdict;
@@ -203,6 +284,7 @@ static void put_way_in(const struct explained *e, struct ctl *out)
     buf_clear(&text);
     attribute_detail(v, &e->facts, &text);
     ctl_set(row, "detail", buf_span(&text));
+    put_certificate(e, row);
     ctl_set_bool(row, "test-admitted", v->test_admitted);
     ctl_set(row, "test-connector", id_of(v->test_by ? &v->test_by->c : NULL));
     ctl_set(row, "test-failed", span_z(check_name(v->test_failed)));
@@ -224,14 +306,51 @@ static void put_way_out(const struct explained *e, struct ctl *out)
 
 /* --- in sentences */
 
+/* "  certificate spki ..., issued by ..., anchor ...": of one that was shown as a file. */
+static void tell_shown(const struct explained *e, struct buf *out)
+{
+    const struct tls_facts *t = &e->tls;
+    if (e->ask.client_cert.n == 0)
+        return;
+    if (e->unasked) {
+        buf_put(out, SPAN("  shown     nothing: no connector looks at certificates, and the "
+                          "client is not asked for one\n"));
+        return;
+    }
+    buf_put(out, SPAN("  shown     key "));
+    buf_put(out, t->spki);
+    buf_put(out, SPAN("\n            issued by "));
+    text_put(text_cut(t->issuer, NAMES_SHOWN_MAX), "", true, out);
+    buf_putf(out, "; its chain: %s", t->chain_ok ? "well" : "");
+    if (!t->chain_ok)
+        text_put(text_cut(t->verify, NAMES_SHOWN_MAX), "", true, out);
+    if (t->anchor.n > 0)
+        buf_putf(out, ", up to %s root %.*s", t->anchor_private ? "a partner's own" : "a trusted",
+                 SPAN_ARG(t->anchor));
+    buf_putf(out, "\n            %s\n",
+             t->client_usage ? "it may be used by clients"
+                             : "it is for servers only (client_usage = client refuses it)");
+}
+
+/* Which of the table's words its certificate deserves. */
+static enum explain_chain chain_of(const struct explained *e)
+{
+    if (!e->tls.peer_cert)
+        return EXPLAIN_CHAIN_NONE;
+    if (e->tls.expired)
+        return EXPLAIN_CHAIN_EXPIRED;
+    return e->tls.chain_ok ? EXPLAIN_CHAIN_OK : EXPLAIN_CHAIN_UNTRUSTED;
+}
+
 static void tell_way_in(const struct explained *e, struct buf *out)
 {
     char ip[IP_TEXT_MAX];
     buf_putf(out, "Coming in from %s, %s", ip_text(&e->ask.client, ip),
-             e->tls.on ? chains[e->tls.peer_cert ? e->ask.client_chain : EXPLAIN_CHAIN_NONE].words
-                       : "without TLS");
-    text_put(text_cut(e->tls.names, NAMES_SHOWN_MAX), "", true, out);
+             e->tls.on ? chains[chain_of(e)].words : "without TLS");
+    if (e->tls.peer_cert)
+        text_put(text_cut(e->tls.names, NAMES_SHOWN_MAX), "", true, out);
     buf_put(out, SPAN("\n"));
+    tell_shown(e, out);
     attribution_explain(e->config, &e->facts, e->local, out);
     buf_put(out, SPAN("\n"));
 }
@@ -245,6 +364,19 @@ static void tell_way_out(const struct explained *e, struct buf *out)
                  "the client's address to be sure\n",
                  SPAN_ARG(e->envelope.org));
     select_explain(e->config->orgs, &e->config->routes, &m, out);
+}
+
+static void tell_ladder(const struct explained *e, const struct facts *facts, struct buf *out)
+{
+    const struct ladder_input in = {
+        .contract = &e->way.contract,
+        .route = e->way.route,
+        .facts = facts,
+        .suppose = &e->suppose,
+        .from_file = e->from_file,
+        .now_ms = e->ask.now_ms,
+    };
+    ladder_print(&in, out);
 }
 
 static void explain_words(const struct explained *e, const struct facts *facts, struct buf *out)
@@ -270,7 +402,7 @@ void explain_put(const struct explained *e, const struct facts *facts, struct ct
     enum { REST_MAX = 4096 };
     struct buf text;
     buf_init(&text, (size_t)FACTS_TEXT_MAX + ATTRIBUTION_TEXT_MAX + EXPLAIN_TEXT_MAX +
-                        SELECT_TEXT_MAX + REST_MAX);
+                        SELECT_TEXT_MAX + LADDER_TEXT_MAX + REST_MAX);
     ctl_set(out, "from", e->ask.from);
     ctl_set(out, "to", e->ask.to);
     ctl_set_bool(out, "ours", e->ours);
@@ -285,6 +417,10 @@ void explain_put(const struct explained *e, const struct facts *facts, struct ct
     buf_clear(&text);
     explain_words(e, facts, &text);
     ctl_set(out, "explanation", buf_span(&text));
+    buf_clear(&text);
+    if (facts && e->way.route->kind != ROUTE_MAILDIR)
+        tell_ladder(e, facts, &text);
+    ctl_set(out, "ladder", buf_span(&text));
     buf_done(&text);
 }
 
@@ -292,9 +428,14 @@ void explain_put(const struct explained *e, const struct facts *facts, struct ct
 
 static enum err check_client(const struct explain_ask *ask, struct why *why)
 {
-    bool cert = ask->client_names.n > 0;
+    bool cert = ask->client_names.n > 0, file = ask->client_cert.n > 0;
     const char *wrong = NULL;
-    if (ask->client.family == IP_NONE && (cert || ask->client_plaintext))
+    if (file && (cert || ask->client_plaintext || ask->client_ca.n > 0 ||
+                 ask->client_chain != EXPLAIN_CHAIN_OK))
+        wrong = "client-cert says all of it: nothing else can be said of the certificate beside it";
+    else if (file && ask->client.family == IP_NONE)
+        wrong = "whose certificate? client-addr is missing";
+    else if (ask->client.family == IP_NONE && (cert || ask->client_plaintext))
         wrong = "whose certificate? client-addr is missing";
     else if (cert && ask->client_plaintext)
         wrong = "a client without TLS shows no certificate";
@@ -306,6 +447,18 @@ static enum err check_client(const struct explain_ask *ask, struct why *why)
     if (wrong)
         why_set(why, "%s", wrong);
     return wrong ? ERR_SYNTAX : ERR_OK;
+}
+
+static enum err read_supposed(const struct ctl *in, struct explain_ask *ask, struct why *why)
+{
+    size_t n = ctl_count(in, "if");
+    if (n > SUPPOSE_MAX) {
+        why_set(why, "more than %d facts are supposed", SUPPOSE_MAX);
+        return ERR_TOO_BIG;
+    }
+    for (size_t i = 0; i < n; i++)
+        ask->supposed[ask->n_supposed++] = ctl_get(ctl_at(in, "if", i), "fact");
+    return ERR_OK;
 }
 
 enum err explain_ask_read(const struct ctl *in, int64_t now_ms, struct explain_ask *ret,
@@ -321,6 +474,7 @@ enum err explain_ask_read(const struct ctl *in, int64_t now_ms, struct explain_a
         .org = ctl_get(in, "org"),
         .client_names = ctl_get(in, "client-cert-names"),
         .client_ca = ctl_get(in, "client-cert-ca"),
+        .client_cert = ctl_get(in, "client-cert"),
         .client_plaintext = ctl_get_bool(in, "client-plaintext"),
         .now_ms = at > 0 ? at : now_ms,
     };
@@ -333,6 +487,7 @@ enum err explain_ask_read(const struct ctl *in, int64_t now_ms, struct explain_a
         return ERR_SYNTAX;
     }
     TRY(check_client(&ask, why));
+    TRY(read_supposed(in, &ask, why));
     *ret = ask;
     return ERR_OK;
 }
@@ -357,8 +512,15 @@ static void asked_resolved(void *arg, const struct facts *f)
 {
     struct asked *a = arg;
     struct request *r = a->r;
+    struct why why = { "" };
+    const struct facts *facts = NULL;
+    if (explain_suppose(&a->found, f, &r->arena, &facts, &why) != ERR_OK) {
+        asked_free(a);
+        request_fail(r, REQUEST_USAGE, "%s", why.text);
+        return;
+    }
     ctl_set_bool(r->out, "ok", true);
-    explain_put(&a->found, f, r->out);
+    explain_put(&a->found, facts, r->out);
     asked_free(a);
     request_done(r);
 }

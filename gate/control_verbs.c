@@ -172,7 +172,7 @@ static void verb_count(struct request *r)
 static bool is_number_key(struct span key)
 {
     static const char *const keys[] = { "time",    "rcpts", "bytes", "attempt",
-                                        "took_ms", "next",  "bits" };
+                                        "took_ms", "next",  "bits",  "hosts" };
     for (size_t i = 0; i < COUNTOF(keys); i++)
         if (span_eq(key, span_z(keys[i])))
             return true;

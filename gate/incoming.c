@@ -233,6 +233,18 @@ static void trace_attribution(const struct incoming *m, struct buf *line)
         kv_str(line, "would-refuse", m->would_refuse);
 }
 
+/* What the decision about the way out looks at, beside the envelope. */
+static void trace_message(const struct incoming *m, struct buf *line)
+{
+    const struct envelope *e = &m->envelope;
+    if (e->requiretls)
+        kv_str(line, "requiretls", SPAN("yes"));
+    if (e->tls_required_no)
+        kv_str(line, "tls-required", SPAN("no"));
+    if (e->tls.on && !e->tls.peer_cert && !m->config->asks_client_certificate)
+        kv_str(line, "certificate-asked", SPAN("no"));
+}
+
 static struct span incoming_trace(struct incoming *m)
 {
     const struct envelope *e = &m->envelope;
@@ -260,6 +272,7 @@ static struct span incoming_trace(struct incoming *m)
         kv_num(&line, "attribution-removed", m->firewall.removed);
     if (m->firewall.renamed > 0)
         kv_num(&line, "attribution-promoted", m->firewall.renamed);
+    trace_message(m, &line);
     tls_facts_print(&e->tls, &line);
     struct span s = buf_span(&line);
     memcpy(m->trace, s.p, s.n);

@@ -8,7 +8,12 @@
 #include "gate/session.h"
 #include "gate/way.h"
 
-enum { SESSION_ARENA_MAX = 64 * 1024, JOB_ARENA_MAX = 4 * 1024 * 1024, DETAIL_MAX = 600 };
+enum {
+    SESSION_ARENA_MAX = 64 * 1024,
+    JOB_ARENA_MAX = 4 * 1024 * 1024,
+    DETAIL_MAX = 600,
+    BROKEN_MAX = 1800
+};
 
 #define TO(stage) (1u << STAGE_##stage)
 
@@ -102,6 +107,7 @@ static void session_free(struct session *s)
     list_remove(&s->idle);
     resolve_done(s->query);
     buf_done(&s->detail);
+    buf_done(&s->broken);
     arena_done(&s->arena);
     stats_add(&s->w->stats, STAT_SESSIONS_OUT_OPEN, -1);
     defer_init(&s->gone, s->w->loop, session_gone, s);
@@ -243,6 +249,8 @@ static void session_secured(struct session *s, const struct tls_facts *tls)
     case STEP_NEXT_HOST:
         if (tls) {
             host(s)->channel = TRI_NO;
+            buf_clear(&s->broken);
+            tls_facts_print(tls, &s->broken);
             host(s)->breach = v.breach;
             host_failed(s, "the channel breaks the contract", span_z(v.why));
         }
@@ -524,6 +532,7 @@ void outbound_start(struct dest *d)
     arena_init(&s->arena, SESSION_ARENA_MAX);
     arena_init(&s->job_arena, JOB_ARENA_MAX);
     buf_init(&s->detail, DETAIL_MAX);
+    buf_init(&s->broken, BROKEN_MAX);
     stats_add(&s->w->stats, STAT_SESSIONS_OUT, 1);
     stats_add(&s->w->stats, STAT_SESSIONS_OUT_OPEN, 1);
     s->stage = STAGE_RESOLVE;

@@ -265,6 +265,8 @@ static void report_compose(void *arg, struct body *body)
     kv_str(&line, "to", e->from);
     if (r->notice_envelope.org.n > 0)
         kv_str(&line, "org", r->notice_envelope.org);
+    if (e->requiretls)
+        kv_str(&line, "requiretls", SPAN("yes"));
     r->notice.trace = arena_span(&r->arena, buf_span(&line));
     buf_done(&line);
     report_submit(r);
@@ -294,6 +296,28 @@ static void trace_connector(const struct report *r, unsigned k, struct buf *line
         kv_str(line, "would-use", test->c.id);
 }
 
+/* What there was to be judged: `apply --dry-run` asks of it what another contract would say. */
+static void trace_channel(const struct attempt *a, struct buf *line)
+{
+    const struct host_facts *h = a->tried;
+    if (!a->tls && h && h->channel == TRI_NO && a->broken.n + 1 <= buf_room(line)) {
+        buf_put(line, SPAN(" "));
+        buf_put(line, a->broken);
+    } else {
+        tls_facts_print(a->tls ? a->tls : &(struct tls_facts){ 0 }, line);
+    }
+    if (!h)
+        return;
+    if (a->host.n == 0)
+        kv_str(line, "tried", h->name);
+    kv_num(line, "hosts", a->n_host);
+    kv_str(line, "connected", span_z(tri_name(h->connected)));
+    kv_str(line, "starttls", span_z(tri_name(h->starttls_offered)));
+    kv_str(line, "handshake", span_z(tri_name(h->handshake)));
+    if (h->channel == TRI_NO)
+        kv_str(line, "breach", span_z(breach_name(h->breach)));
+}
+
 static void trace_line(struct report *r, unsigned k, const struct attempt *a, struct buf *line)
 {
     char id[ID_BYTES_MAX], ip[IP_TEXT_MAX];
@@ -306,7 +330,7 @@ static void trace_line(struct report *r, unsigned k, const struct attempt *a, st
     kv_str(line, "reply", r->result[k].last);
     kv_str(line, "host", a->host);
     kv_str(line, "ip", span_z(a->ip.family == IP_NONE ? "" : ip_port_text(&a->ip, ip)));
-    tls_facts_print(a->tls ? a->tls : &(struct tls_facts){ 0 }, line);
+    trace_channel(a, line);
     if (a->contract) {
         contract_print(a->contract, &contract);
         kv_str(line, "contract", buf_span(&contract));
@@ -496,6 +520,8 @@ static void report_recipient(struct worker *w, const char *event, const struct r
     kv_str(&l->line, "connector", r->connector);
     kv_str(&l->line, "check", span_z(r->check));
     kv_str(&l->line, "reply", buf_span(&reply));
+    if (r->unasked)
+        kv_str(&l->line, "certificate-asked", SPAN("no"));
     tls_facts_print(r->tls, &l->line);
     buf_done(&reply);
     loose_submit(w, l);

@@ -13,7 +13,10 @@ struct attempt {
     int64_t started_ms; /* wall */
     struct span host;   /* "mx.example.org", or empty before one was tried */
     struct ip ip;
-    const struct tls_facts *tls; /* NULL: none */
+    const struct tls_facts *tls;    /* NULL: none */
+    const struct host_facts *tried; /* the host, or the last one that failed; NULL: none */
+    unsigned n_host;                /* of the destination */
+    struct span broken; /* tls_facts_print of the channel that broke the contract there, or empty */
     const struct contract *contract;
     const char *stage; /* where it ended */
     struct span
@@ -35,6 +38,7 @@ struct report_refusal {
     const struct ip *client;
     struct span helo, from, to, connector;
     const char *check; /* what of the connector did not hold */
+    bool unasked;      /* nobody asked the client for a certificate */
     const struct reply *reply;
     const struct tls_facts *tls;
 };

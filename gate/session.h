@@ -28,6 +28,7 @@ struct session {
     struct smtpc *smtpc;
     struct arena arena; /* words about hosts; as long as the session */
     struct buf detail;  /* the channel's story */
+    struct buf broken;  /* TLS facts of the last host whose channel broke the contract */
     unsigned jobs_done;
 
     /* the job at hand: transfer.c */

@@ -66,11 +66,16 @@ static void job_report(struct session *s)
 {
     struct attempt a = { .started_ms = s->started_ms,
                          .tls = s->conn ? conn_tls(s->conn) : NULL,
+                         .broken = buf_span(&s->broken),
                          .contract = &s->contract,
                          .stage = outbound_stages()[s->stage].name,
                          .detail = buf_span(&s->detail) };
-    if (s->host < s->facts.n_host)
-        a.host = s->facts.host[s->host].name;
+    a.n_host = s->facts.n_host;
+    a.tried = decide_last_failure(&s->facts);
+    if (s->host < s->facts.n_host) {
+        a.tried = &s->facts.host[s->host];
+        a.host = a.tried->name;
+    }
     if (s->conn)
         a.ip = conn_peer(s->conn);
     report_job(s->job, s->reply, &a);

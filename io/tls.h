@@ -1,6 +1,6 @@
 /* tls.h - the TLS engine over memory: ciphertext in, ciphertext out, no sockets.
  *
- * A seam: tls.c, tls_ctx.c and tls_facts.c (OpenSSL) or sim/tls_sim.c. Contexts are immutable parts
+ * A seam: tls*.c (OpenSSL) or sim/tls_sim.c. Contexts are immutable parts
  * of a configuration snapshot and counted: a session keeps its context alive over a reload.
  *
  * Fixed for everyone: floor TLS 1.2, 1.3 preferred, the server's order of suites, forward-secret
@@ -69,6 +69,19 @@ void tls_client_unref(struct tls_client *c);
  * facts.anchor is compared with. ERR_SYNTAX: there is none, or a broken one. ERR_TOO_BIG: no room
  * in ret. */
 MUST_USE enum err tls_pem_digests(struct span pem, struct buf *ret, struct why *why);
+
+/* What the handshake of a client that shows this chain (its certificate first, then intermediates)
+ * would tell of it: judged by the server's roots at now_ms (wall). Only what a certificate says is
+ * set. Strings are the arena's. ERR_SYNTAX: no readable chain. */
+MUST_USE enum err tls_judge_client(struct tls_server *s, struct span chain_pem, int64_t now_ms,
+                                   struct arena *a, struct tls_facts *ret, struct why *why);
+/* What is to be known of a chain of ours before it is used. */
+struct tls_use {
+    int64_t until_ms;  /* wall: when the first of its certificates runs out; 0: cannot be read */
+    bool client_usage; /* its extended key usages allow a client, or there are none */
+};
+/* ERR_SYNTAX: no readable chain. */
+MUST_USE enum err tls_pem_use(struct span chain_pem, struct tls_use *ret, struct why *why);
 
 struct tls;
 

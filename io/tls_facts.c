@@ -95,6 +95,17 @@ static void chain_dates(STACK_OF(X509) * all, struct tls_chain *ret)
     }
 }
 
+int64_t tls_chain_until_ms(const struct tls_pair *p)
+{
+    enum { SECOND_MS = 1000 };
+    int64_t until_s = time_of(X509_get0_notAfter(p->leaf), 0);
+    for (int i = 0; i < sk_X509_num(p->chain); i++) {
+        int64_t one_s = time_of(X509_get0_notAfter(sk_X509_value(p->chain, i)), 0);
+        until_s = one_s < until_s ? one_s : until_s;
+    }
+    return until_s * SECOND_MS;
+}
+
 static void chain_anchor(const struct tls *t, STACK_OF(X509) * all, struct tls_chain *ret)
 {
     unsigned n = 0;
@@ -321,7 +332,12 @@ static void gather_issuer(X509 *cert, char *text)
     BIO_free(bio);
 }
 
-static void gather_peer(struct tls *t, X509 *cert)
+bool tls_for_clients(X509 *cert)
+{
+    return X509_get_extended_key_usage(cert) & (XKU_SSL_CLIENT | XKU_ANYEKU);
+}
+
+void tls_facts_certificate(struct tls *t, X509 *cert)
 {
     struct tls_facts *f = &t->facts;
     t->shown = NEW(struct tls_shown);
@@ -332,7 +348,7 @@ static void gather_peer(struct tls *t, X509 *cert)
     f->names = span_z(t->shown->names);
     f->spki = span_z(t->shown->spki);
     f->issuer = span_z(t->shown->issuer);
-    f->client_usage = X509_get_extended_key_usage(cert) & (XKU_SSL_CLIENT | XKU_ANYEKU);
+    f->client_usage = tls_for_clients(cert);
     f->name_ok = t->client && names_peer(t, cert);
     judge(t);
 }
@@ -352,6 +368,6 @@ void tls_facts_gather(struct tls *t)
     f->sni = span_z(t->sni);
     X509 *cert = SSL_get0_peer_certificate(t->ssl);
     if (cert)
-        gather_peer(t, cert);
+        tls_facts_certificate(t, cert);
     ERR_clear_error();
 }

@@ -113,6 +113,8 @@ MUST_USE enum err tls_trust_store(struct span pem, X509_STORE **ret, struct why 
  * change hands. *ret_new, the caller's: those that *store had not. On an error nothing changes. */
 MUST_USE enum err tls_trust_add(X509_STORE **store, struct span pem, struct tls_digests *ret_new,
                                 struct why *why);
+/* Certificate and intermediates alone; tls_pair_done also after an error. */
+MUST_USE enum err tls_chain_read(struct tls_pair *p, struct span pem, struct why *why);
 /* tls_pair_done also after an error. */
 MUST_USE enum err tls_pair_read(struct tls_pair *p, const struct tls_identity *id, struct why *why);
 void tls_pair_done(struct tls_pair *p);
@@ -138,5 +140,12 @@ int tls_judge_chain(X509_STORE_CTX *chain, void *arg);
 void tls_chain_keep(const struct tls *t, SSL_SESSION *session);
 /* After the handshake. */
 void tls_facts_gather(struct tls *t);
+/* What the peer's certificate says of it, once tls_judge_chain has seen its chain: into t->facts.
+ */
+void tls_facts_certificate(struct tls *t, X509 *cert);
+/* Its extended key usages allow a client, or there are none. */
+bool tls_for_clients(X509 *cert);
+/* Wall: when the first of them runs out, certificate and intermediates; 0: that cannot be read. */
+int64_t tls_chain_until_ms(const struct tls_pair *p);
 
 #endif

@@ -206,7 +206,7 @@ void tls_pair_done(struct tls_pair *p)
     ERR_clear_error();
 }
 
-static enum err pair_chain(struct tls_pair *p, struct span pem, struct why *why)
+enum err tls_chain_read(struct tls_pair *p, struct span pem, struct why *why)
 {
     BIO *bio = pem_open(pem);
     p->leaf = pem_certificate(bio);
@@ -274,7 +274,7 @@ static EVP_PKEY *read_key(struct span pem)
 enum err tls_pair_read(struct tls_pair *p, const struct tls_identity *id, struct why *why)
 {
     ERR_clear_error();
-    TRY(pair_chain(p, id->chain_pem, why));
+    TRY(tls_chain_read(p, id->chain_pem, why));
     p->key = read_key(id->key_pem);
     if (!p->key) {
         why_set(why, "no readable private key: %s; it must be in PEM form, without a pass phrase",

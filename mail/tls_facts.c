@@ -159,3 +159,12 @@ struct tls_facts tls_facts_copy(const struct tls_facts *f, struct arena *a)
     }
     return copy;
 }
+
+void tls_facts_keys(struct buf *out)
+{
+    for (size_t i = 0; i < COUNTOF(strings); i++)
+        buf_putf(out, "%s ", strings[i].key);
+    for (size_t i = 0; i < COUNTOF(flags); i++)
+        buf_putf(out, "%s ", flags[i].key);
+    buf_put(out, SPAN("revoked bits "));
+}

@@ -59,6 +59,8 @@ void tls_facts_print(const struct tls_facts *f, struct buf *out);
 /* Reads what tls_facts_print wrote; unknown keys are passed over. ERR_SYNTAX: no tls key, or a
  * value that is none of ours. ERR_TOO_BIG: the arena is full. */
 MUST_USE enum err tls_facts_read(struct span s, struct arena *a, struct tls_facts *ret);
+/* "tls ": the keys, a blank behind each. */
+void tls_facts_keys(struct buf *out);
 /* A deep copy whose strings are the arena's. */
 struct tls_facts tls_facts_copy(const struct tls_facts *f, struct arena *a);
 

@@ -411,3 +411,53 @@ enum err facts_read(struct span text, struct arena *a, struct facts *ret, struct
     *ret = f;
     return ERR_OK;
 }
+
+/* --- one key --- */
+
+static const char *const kind_values[KIND_IPS + 1] = {
+    [KIND_TEXT] = "a text",
+    [KIND_TIME] = "milliseconds since 1970",
+    [KIND_PREFERENCE] = "a number up to 65535",
+    [KIND_FLAG] = "no, yes",
+    [KIND_TRI] = "unknown, no, yes",
+    [KIND_SECURITY] = "unknown, insecure, secure, bogus",
+    [KIND_BREACH] = "none, plain, old, floor, secrecy, chain, expired, revoked, untold, name, "
+                    "barred, tlsa, tlsa-expired, tlsa-name",
+    [KIND_TLSA_STATE] = "not-asked, none, found, failed, bogus",
+    [KIND_RECORDS] = "TLSA records, as 3-1-1-HEX, with commas between",
+    [KIND_COUNT] = "a number",
+    [KIND_STS_STATE] = "not-asked, none, testing, enforce, failed",
+    [KIND_IPS] = "addresses with commas between",
+};
+
+enum err facts_set(struct facts *f, struct host_facts *host, struct span key, struct span value,
+                   struct arena *a, struct why *why)
+{
+    const struct field *field = host ? find_field(host_field, COUNTOF(host_field), key)
+                                     : find_field(facts_field, COUNTOF(facts_field), key);
+    struct facts whole = *f;
+    struct host_facts one = host ? *host : (struct host_facts){ .n_ip = 0 };
+    if (!field)
+        return ERR_NOT_FOUND;
+    if (field->kind == KIND_IPS)
+        one.n_ip = 0;
+    char *base = host ? (char *)&one : (char *)&whole;
+    enum err e = read_value(field->kind, value, a, base + field->offset);
+    if (e != ERR_OK) {
+        why_set(why, "%s wants one of: %s", field->key, kind_values[field->kind]);
+        return e;
+    }
+    if (host)
+        *host = one;
+    else
+        *f = whole;
+    return ERR_OK;
+}
+
+void facts_keys(bool host, struct buf *out)
+{
+    const struct field *field = host ? host_field : facts_field;
+    size_t n = host ? COUNTOF(host_field) : COUNTOF(facts_field);
+    for (size_t i = 0; i < n; i++)
+        buf_putf(out, "%s ", field[i].key);
+}

@@ -104,4 +104,12 @@ void facts_print(const struct facts *f, struct buf *out);
 struct why;
 MUST_USE enum err facts_read(struct span text, struct arena *a, struct facts *ret, struct why *why);
 
+/* One key of a host's line (host: of *f), or of the domain's (host NULL), set as facts_read does.
+ * ERR_NOT_FOUND: there is no such key in such a line. ERR_SYNTAX, ERR_TOO_BIG: *f is untouched, why
+ * says which values there are. */
+MUST_USE enum err facts_set(struct facts *f, struct host_facts *host, struct span key,
+                            struct span value, struct arena *a, struct why *why);
+/* "starttls ": the keys of a line, a blank behind each. */
+void facts_keys(bool host, struct buf *out);
+
 #endif

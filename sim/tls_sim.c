@@ -205,6 +205,25 @@ enum err tls_pem_digests(struct span pem, struct buf *ret, struct why *why)
     return ERR_OK;
 }
 
+/* No client of the simulation is asked about before it comes. */
+enum err tls_judge_client(struct tls_server *s, struct span chain_pem, int64_t now_ms,
+                          struct arena *a, struct tls_facts *ret, struct why *why)
+{
+    (void)s, (void)chain_pem, (void)now_ms, (void)a, (void)ret;
+    why_set(why, "no readable certificate");
+    return ERR_SYNTAX;
+}
+
+enum err tls_pem_use(struct span chain_pem, struct tls_use *ret, struct why *why)
+{
+    struct arena a;
+    (void)why;
+    arena_init(&a, FACTS_ARENA);
+    *ret = (struct tls_use){ certificate_read(&a, chain_pem).expires_ms, true };
+    arena_done(&a);
+    return ERR_OK;
+}
+
 static struct session *session_find(struct tls_client *c, struct span key)
 {
     LIST_EACH (it, &c->sessions) {

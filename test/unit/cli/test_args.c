@@ -117,3 +117,19 @@ TEST(a_client_is_described)
     CHECK_SPAN(a.org, SPAN("o"));
     CHECK_SPAN(a.at, SPAN("2026-12-31"));
 }
+
+TEST(what_is_supposed_adds_up)
+{
+    struct args a;
+    struct why why;
+    static char option[] = "--if", fact[] = "us=no";
+    char *argv[2 * (ARGS_IF_MAX + 1)];
+    CHECK(read_line("--if starttls=no --if=chain=no", "if", &a, &why) == ERR_OK);
+    CHECK_NUM(a.n_if, 2);
+    CHECK_SPAN(a.supposed[0], SPAN("starttls=no"));
+    CHECK_SPAN(a.supposed[1], SPAN("chain=no"));
+    for (size_t i = 0; i < COUNTOF(argv); i++)
+        argv[i] = i % 2 ? fact : option;
+    CHECK(args_read(COUNTOF(argv), argv, "if", &a, &why) == ERR_SYNTAX);
+    CHECK_Z(span_z(why.text), "--if may be said 32 times at most");
+}

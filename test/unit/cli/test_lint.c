@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include "base/when.h"
+#include "cli/lint_more.h"
 #include "cli/lint_text.h"
 #include "gate/config.h"
 #include "test/golden.h"
@@ -101,4 +102,116 @@ TEST(lint_says_that_there_are_more)
     CHECK_Z(buf_span(&text), "0 errors, 12000 warnings, 0 notes; the first 0 are shown\n");
     ctl_free(all);
     buf_done(&text);
+}
+
+/* --- certificates and MX --- */
+
+static void check_only(struct ctl *all, const char *severity, const char *rule)
+{
+    CHECK_NUM(ctl_count(all, "findings"), severity ? 1 : 0);
+    if (severity && ctl_at(all, "findings", 0)) {
+        CHECK_Z(ctl_get(ctl_at(all, "findings", 0), "severity"), severity);
+        CHECK_Z(ctl_get(ctl_at(all, "findings", 0), "rule"), rule);
+        CHECK(ctl_get(ctl_at(all, "findings", 0), "remedy").n > 0);
+    }
+    ctl_free(all);
+}
+
+TEST(lint_tells_ends_of_certificates_by_their_distance)
+{
+    static const struct {
+        const char *name;
+        int64_t left_ms;
+        const char *severity, *rule;
+    } rows[] = {
+        { "31 days", 31 * (int64_t)DAY_MS, NULL, NULL },
+        { "30 days", 30 * (int64_t)DAY_MS, "note", "certificate-expires" },
+        { "14 days", 14 * (int64_t)DAY_MS, "warning", "certificate-expires" },
+        { "7 days", 7 * (int64_t)DAY_MS, "error", "certificate-expires" },
+        { "now", 0, "error", "certificate-expired" },
+        { "long ago", -400 * (int64_t)DAY_MS, "error", "certificate-expired" },
+    };
+    const int64_t now_ms = 1790000000000;
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        struct config_certificate k = { .path = SPAN("a.pem"),
+                                        .file = SPAN("f.conf"),
+                                        .line = 3,
+                                        .for_servers = true,
+                                        .until_ms = now_ms + rows[i].left_ms };
+        struct config c = { .certificate = &k };
+        struct ctl *all = ctl_new();
+        test_case(rows[i].name);
+        lint_certificates(&c, now_ms, all);
+        check_only(all, rows[i].severity, rows[i].rule);
+    }
+    test_case(NULL);
+}
+
+TEST(p27_lint_tells_of_certificates_that_are_not_for_clients)
+{
+    struct config_certificate k = { .path = SPAN("a.pem"), .file = SPAN("f.conf") };
+    struct config c = { .certificate = &k };
+    struct ctl *all = ctl_new();
+    lint_certificates(&c, 1, all);
+    check_only(all, "warning", "certificate-usage");
+    k.client_usage = true;
+    all = ctl_new();
+    lint_certificates(&c, 1, all);
+    check_only(all, NULL, NULL);
+}
+
+static struct config *load_mx(void)
+{
+    struct config *config = NULL;
+    struct why why = { "" };
+    CHECK_NUM(cli_load(SPAN("test/conf/clinic.conf"), &config, &why), ERR_OK);
+    return config;
+}
+
+TEST(p18_lint_tells_of_mx_elsewhere_and_no_lock_down)
+{
+    static const struct {
+        const char *name;
+        struct facts f;
+        const char *severity, *rule;
+    } rows[] = {
+        { "MX elsewhere",
+          { .has_mx = TRI_YES, .n_host = 1, .host = { { .name = { "mx.filter.example", 17 } } } },
+          "warning",
+          "mx-elsewhere" },
+        { "one of them is us",
+          { .has_mx = TRI_YES, .n_host = 2, .host = { { .is_us = false }, { .is_us = true } } },
+          NULL,
+          NULL },
+        { "null MX", { .has_mx = TRI_YES, .null_mx = true }, NULL, NULL },
+        { "no such domain", { .has_mx = TRI_NO, .domain_exists = TRI_NO }, NULL, NULL },
+        { "it cannot be told", { .has_mx = TRI_UNKNOWN }, "note", "mx-unknown" },
+        { "its own address", { .has_mx = TRI_NO, .n_host = 1 }, "warning", "mx-elsewhere" },
+    };
+    struct config *config = load_mx();
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        struct ctl *all = ctl_new();
+        test_case(rows[i].name);
+        lint_mx(config, SPAN("clinic.example"), &rows[i].f, all);
+        check_only(all, rows[i].severity, rows[i].rule);
+    }
+    test_case("locked down");
+    struct in_connector *lock = (struct in_connector *)&config->org[1].in[0];
+    lock->sender[0] = SPAN("*");
+    struct ctl *all = ctl_new();
+    lint_mx(config, SPAN("clinic.example"), &rows[0].f, all);
+    check_only(all, NULL, NULL);
+    test_case("in test mode it locks nothing");
+    lock->c.mode = CONNECTOR_TEST;
+    all = ctl_new();
+    lint_mx(config, SPAN("clinic.example"), &rows[0].f, all);
+    check_only(all, "warning", "mx-elsewhere");
+    test_case("TLS alone keeps nobody out");
+    lock->c.mode = CONNECTOR_ENFORCE;
+    lock->restrict_certificate = false;
+    all = ctl_new();
+    lint_mx(config, SPAN("clinic.example"), &rows[0].f, all);
+    check_only(all, "warning", "mx-elsewhere");
+    test_case(NULL);
+    config_unref(config);
 }

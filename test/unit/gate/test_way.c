@@ -281,6 +281,13 @@ static struct explain_ask some_question(struct rng *rng, int64_t now_ms)
         .client_plaintext = rng_chance(rng, 1, 4),
         .now_ms = now_ms,
     };
+    static const struct span supposed[] = { { "client/names=mx.lab.example", 27 },
+                                            { "client/chain=no", 15 },
+                                            { "client/tls=TLSv1.2", 18 },
+                                            { "client/tls=none", 15 },
+                                            { "client/revoked=yes", 18 } };
+    while (ask.n_supposed < 3 && rng_chance(rng, 1, 4))
+        ask.supposed[ask.n_supposed++] = supposed[rng_below(rng, COUNTOF(supposed))];
     const char *client =
         PICK(rng, "192.0.2.1", "198.51.100.9", "203.0.113.9", "2001:db8::1", "192.0.2.200");
     CHECK_NUM(ip_parse(span_z(client), &ask.client), ERR_OK);

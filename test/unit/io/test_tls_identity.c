@@ -1,5 +1,6 @@
 /* Who the other side is, and who we are to it: anchors, dates, usages, names; certificates of ours.
  */
+#include "io/loop.h"
 #include "test/test.h"
 #include "test/unit/io/tls_pair.h"
 #include <openssl/err.h>
@@ -37,6 +38,30 @@ struct arrival {
     int64_t now_ms;       /* the server's; 0: now */
 };
 
+/* The same chain without a connection: `explain --client-cert` tells what the handshake told. */
+static void check_judged_alike(const struct arrival *a, const struct tls_facts *shook)
+{
+    struct arena memory;
+    struct tls_facts f = { .on = false };
+    struct why why = { "" };
+    arena_init(&memory, 1 << 16);
+    int64_t now_ms = a->now_ms ? a->now_ms : wall_ms_now();
+    enum err e = tls_judge_client(a->server, pki_chain(a->identity), now_ms, &memory, &f, &why);
+    CHECK_NUM(e, ERR_OK);
+    CHECK(f.on && f.peer_cert && !f.name_ok);
+    CHECK_NUM(f.chain_ok, shook->chain_ok);
+    CHECK_NUM(f.expired, shook->expired);
+    CHECK_NUM(f.client_usage, shook->client_usage);
+    CHECK_NUM(f.anchor_private, shook->anchor_private);
+    CHECK_NUM(f.revoked, shook->revoked);
+    CHECK_SPAN(f.names, shook->names);
+    CHECK_SPAN(f.spki, shook->spki);
+    CHECK_SPAN(f.anchor, shook->anchor);
+    CHECK_SPAN(f.issuer, shook->issuer);
+    CHECK_SPAN(f.verify, shook->verify);
+    arena_done(&memory);
+}
+
 /* A client comes and shows its chain. *ret_session: to come back with, or NULL; the caller's. */
 static void arrive(struct raw *r, const struct arrival *a, SSL_SESSION **ret_session)
 {
@@ -58,6 +83,7 @@ static void arrive(struct raw *r, const struct arrival *a, SSL_SESSION **ret_ses
     raw_shake(r);
     CHECK(r->err == ERR_OK && r->result == 1);
     CHECK(tls_facts(r->ours)->peer_cert);
+    check_judged_alike(a, tls_facts(r->ours));
     CHECK(sk_X509_NAME_num(SSL_get0_peer_CA_list(r->ssl)) <= 0); /* nobody's business */
     char c;
     SSL_read(r->ssl, &c, 1); /* takes the ticket in */
@@ -811,4 +837,56 @@ TEST(tls_digests_of_a_file)
     buf_done(&pem);
     buf_done(&text);
     buf_done(&want);
+}
+
+TEST(r24_a_file_without_a_chain_is_not_judged)
+{
+    const struct tls_world *w = tls_world();
+    struct tls_server *s = server_of_partners();
+    struct arena a;
+    static const char *const rows[] = { "", "rubbish",
+                                        ("-----BEGIN CERTIFICATE-----\nAAAA\n"
+                                         "-----END CERTIFICATE-----\n") };
+    arena_init(&a, 1 << 16);
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        struct tls_facts f = { .bits = 7 };
+        struct tls_use look = { .until_ms = 7 };
+        struct why why = { "" };
+        test_case(rows[i]);
+        CHECK_NUM(tls_judge_client(s, span_z(rows[i]), 1, &a, &f, &why), ERR_SYNTAX);
+        CHECK(strlen(why.text) > 0);
+        CHECK_NUM(f.bits, 7);
+        CHECK_NUM(tls_pem_use(span_z(rows[i]), &look, &why), ERR_SYNTAX);
+        CHECK_NUM(look.until_ms, 7);
+    }
+    test_case(NULL);
+    CHECK_NUM(tls_judge_client(s, pki_key(w->ec), 1, &a, &(struct tls_facts){ .bits = 0 }, NULL),
+              ERR_SYNTAX);
+    arena_done(&a);
+    tls_server_unref(s);
+}
+
+TEST(tls_look_at_a_chain_of_ours)
+{
+    enum { DAY = 24 * 60 * 60 * 1000 };
+    struct pki *ca = pki_new(&(struct pki_ask){ .name = "CA", .ca = true });
+    struct pki *below = pki_new(&(struct pki_ask){
+        .name = "Below", .ca = true, .issuer = ca, .from_days = -1, .to_days = 3 });
+    struct pki *leaf = pki_new(&(struct pki_ask){ .name = "a.example",
+                                                  .issuer = below,
+                                                  .usage = "serverAuth",
+                                                  .from_days = -1,
+                                                  .to_days = 9 });
+    struct pki *any = pki_new(&(struct pki_ask){ .name = "b.example", .issuer = ca, .usage = "" });
+    struct tls_use look;
+    CHECK_NUM(tls_pem_use(pki_chain(leaf), &look, NULL), ERR_OK);
+    CHECK(!look.client_usage);
+    int64_t left_ms = look.until_ms - wall_ms_now(); /* the intermediate's */
+    CHECK(left_ms > 2 * (int64_t)DAY && left_ms < 4 * (int64_t)DAY);
+    CHECK_NUM(tls_pem_use(pki_chain(any), &look, NULL), ERR_OK);
+    CHECK(look.client_usage);
+    pki_free(any);
+    pki_free(leaf);
+    pki_free(below);
+    pki_free(ca);
 }
