@@ -169,11 +169,11 @@ static enum err read_certificate(struct reader *r, const struct setting *s, cons
     return ERR_OK;
 }
 
-/* One that cannot be read is told of when it is used. */
+/* For lint. One that cannot be read is told of when it is used; id NULL: published, not used. */
 static void note_certificates(struct config_make *m, const struct tree *t,
                               const struct tls_identity *id, unsigned n, bool for_servers)
 {
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; id && i < n; i++) {
         struct tls_use look = { .client_usage = true };
         struct config_certificate *c = ARENA_NEW(&m->config->arena, struct config_certificate);
         if (tls_pem_use(id[i].chain_pem, &look, NULL) != ERR_OK)
