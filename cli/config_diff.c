@@ -270,6 +270,24 @@ static void field_ip(struct ctl *row, const char *name, const struct ip *ip)
     ctl_set(row, name, ip->family == IP_NONE ? SPAN_NONE : span_z(whole));
 }
 
+/* Names and hosts; keys are not compared. */
+static void fields_nodes(const struct node_table *t, struct ctl *row)
+{
+    struct buf text;
+    buf_init(&text, LIST_MAX);
+    for (unsigned i = 0; i < t->n; i++) {
+        const struct node *n = &t->node[i];
+        buf_putf(&text, "%s%.*s at", i > 0 ? "; " : "", SPAN_ARG(n->name));
+        for (unsigned k = 0; k < n->n_host; k++)
+            buf_putf(&text, "%s %.*s port %u", k > 0 ? "," : "", SPAN_ARG(n->host[k].name),
+                     n->host[k].port);
+    }
+    ctl_set(row, "node", t->self);
+    field(row, "nodes", &text);
+    field_duration(row, "clock skew", t->window_ms);
+    buf_done(&text);
+}
+
 static void fields_installation(const struct thing *t, struct ctl *row)
 {
     const struct config *c = t->config;
@@ -290,6 +308,8 @@ static void fields_installation(const struct thing *t, struct ctl *row)
     ctl_set(row, "unbound config", c->dns.unbound_config_file);
     ctl_set(row, "tls profile", span_z(c->profile == TLS_PROFILE_LEGACY ? "legacy" : "default"));
     fields_waits(c, row);
+    if (c->nodes.self.n > 0)
+        fields_nodes(&c->nodes, row);
 }
 
 /* --- all things of a configuration */

@@ -63,11 +63,24 @@ static struct inbound_verdict plain_verdict(bool admitted)
     };
 }
 
+/* A node that is set up wrong keeps its mail. */
+static struct inbound_verdict doubt_verdict(void)
+{
+    struct inbound_verdict v = plain_verdict(false);
+    v.reply = REPLY(451, 4, 7, 7,
+                    "The certificate is of the nodes' authority, and proves none of the nodes");
+    return v;
+}
+
 struct inbound_verdict attribution_judge(const struct config *c, const struct inbound_facts *f,
                                          struct span local)
 {
     if (never_taken(c, f, local))
         return plain_verdict(false);
+    if (node_in_doubt(&c->nodes, f->tls))
+        return doubt_verdict();
+    if (node_of_client(&c->nodes, f->tls))
+        return plain_verdict(true); /* it has judged whom the mail is from */
     bool allowed = relay_allowed(c, f);
     return c->n_org > 0 ? attribute(c->orgs, f, allowed) : plain_verdict(allowed);
 }
@@ -78,6 +91,14 @@ void attribution_explain(const struct config *c, const struct inbound_facts *f, 
     if (never_taken(c, f, local))
         buf_put(out, SPAN("  verdict   refused: 550 5.7.1 Relaying denied, whoever sends it: the "
                           "address is none of ours\n"));
+    else if (node_in_doubt(&c->nodes, f->tls))
+        buf_put(out, SPAN("  verdict   refused: 451 4.7.7 The certificate is of the nodes' "
+                          "authority, and proves none of the nodes\n"));
+    else if (node_of_client(&c->nodes, f->tls))
+        buf_putf(out,
+                 "  verdict   taken: the client is our node %.*s; whose mail it is stands in what "
+                 "that node signs\n",
+                 SPAN_ARG(node_of_client(&c->nodes, f->tls)->name));
     else
         attribute_explain(c->orgs, f, relay_allowed(c, f), out);
 }
@@ -89,6 +110,8 @@ struct attributed attribution_of(const struct config *c, const struct inbound_fa
 {
     ASSERT(v->admitted);
     struct attributed a = { .server_of = v->from_org, .by = v->by };
+    if (node_of_client(&c->nodes, f->tls))
+        return a; /* what it has signed will say */
     if (v->originating)
         a.org = v->from_org;
     else if (c->n_org > 0 && f->from_domain.n > 0 && relay_listed(&c->relay, &f->client))
@@ -218,6 +241,23 @@ static struct reply tell_refused(struct telling *t, const struct inbound_verdict
     return r;
 }
 
+/* Our own nodes are ours to mend. */
+static void tell_doubt(struct telling *t)
+{
+    char ip[IP_TEXT_MAX];
+    count(t, STAT_NODE_REFUSED);
+    if (!tells(t))
+        return;
+    log_begin(LOG_ALARM, "node.refused");
+    log_num("conn", (int64_t)t->client->conn);
+    log_z("check", "certificate");
+    log_z("client", ip_port_text(t->client->ip, ip));
+    log_str("names", t->facts->tls->names);
+    log_str("verify", t->facts->tls->verify);
+    log_str("from", t->m->envelope.from);
+    log_end();
+}
+
 /* The first of a message stands in its trace: "acme/bank:name". */
 static void tell_would_refuse(struct telling *t)
 {
@@ -275,6 +315,7 @@ bool attribution_rcpt(const struct attribution_client *client, struct incoming *
                       const struct addr *to, struct span domain, struct buf *text,
                       struct reply *ret)
 {
+    m->conn = client->conn;
     struct inbound_facts facts = attribution_facts(client, m, domain);
     struct inbound_verdict v = attribution_judge(m->config, &facts, to->local);
     struct telling t = {
@@ -292,7 +333,10 @@ bool attribution_rcpt(const struct attribution_client *client, struct incoming *
         *ret = tell_refused(&t, &v, text);
         return false;
     }
-    stats_add(&client->w->stats, STAT_RELAY_DENIED, 1);
+    if (node_in_doubt(&m->config->nodes, facts.tls))
+        tell_doubt(&t);
+    else
+        stats_add(&client->w->stats, STAT_RELAY_DENIED, 1);
     *ret = v.reply;
     return false;
 }

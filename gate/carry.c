@@ -30,13 +30,20 @@ static bool to_own_server(const struct dest *d, struct span org)
     return !moved && org_trusts_headers(by->c.org);
 }
 
+/* The next node promotes them again: the signature names the organisation. */
+static bool to_node(const struct dest *d, struct span org)
+{
+    return d->route.node && org_by_name(d->config->orgs, org);
+}
+
 enum carry carry_rcpt(const struct job *j, unsigned k)
 {
     const struct envelope *e = &j->mail->envelope;
     ASSERT(k < j->n);
     if (e->promoted.n == 0 || in_own_mailbox(j->dest, e->promoted, e->rcpt[j->rcpt[k].i].domain))
         return CARRY_ALL;
-    return to_own_server(j->dest, e->promoted) ? CARRY_DEMOTED : CARRY_NOTHING;
+    return to_own_server(j->dest, e->promoted) || to_node(j->dest, e->promoted) ? CARRY_DEMOTED
+                                                                                : CARRY_NOTHING;
 }
 
 enum carry carry_job(const struct job *j)
@@ -58,8 +65,8 @@ void carry_firewall(const struct job *j, enum carry c, struct firewall *ret)
         firewall_init(ret, FIREWALL_STRIP, NULL, 0);
         return;
     }
-    ASSERT(j->dest->by);
-    const struct org *org = j->dest->by->c.org;
+    const struct org *org = org_by_name(j->dest->config->orgs, j->mail->envelope.promoted);
+    ASSERT(org);
     firewall_init(ret, FIREWALL_DEMOTE, org->domain, org->n_domain);
 }
 

@@ -6,6 +6,7 @@
  *   a server of that organisation: by its on-premises connector,
  *   to a host of that connector, and while the organisation has an
  *   inbound connector with trust_headers                           become CrossPremises
+ *   one of our nodes, by its link                                  become CrossPremises, signed
  *   anybody else                                                   are removed
  */
 #ifndef GATE_CARRY_H

@@ -2,6 +2,7 @@
 #include "base/enc.h"
 #include "base/log.h"
 #include "base/when.h"
+#include "policy/decide.h"
 #include <inttypes.h>
 
 /* From a path to a snapshot: read the files and their includes, hand each setting to its reader,
@@ -34,6 +35,10 @@ void config_free(struct config *c)
     ASSERT(c->refs == 0);
     tls_server_unref(c->tls_server);
     tls_client_unref(c->tls_client);
+    tls_client_unref(c->tls_node);
+    for (unsigned i = 0; c->node_peer && i < c->nodes.n; i++)
+        sign_peer_free(c->node_peer[i]);
+    sign_key_free(c->node_key);
     org_table_free(c->orgs);
     route_table_done(&c->routes);
     map_done(&c->local);
@@ -103,6 +108,7 @@ void make_init(struct config_make *m, const struct config_source *source,
     m->route_end = &m->route;
     m->certificate_end = &m->certificate;
     m->org_end = &m->org;
+    m->node_end = &m->node;
     map_init(&m->org_named, &boot->hash_key);
     map_init(&m->connector_named, &boot->hash_key);
     map_init(&m->name_set, &boot->hash_key);
@@ -370,6 +376,7 @@ enum err make_read(struct config_make *m, struct span path)
     w.frame[0].rest = span_of(m->config->file.p, path.n + 1);
     TRY(walk_all(&w));
     TRY(check_hostname(m));
+    TRY(make_nodes(m));
     TRY(check_listeners(m));
     TRY(make_orgs(m));
     TRY(make_routes(m));
@@ -416,6 +423,25 @@ static void warn_listeners(const struct config *c, config_warning_fn *fn, void *
         fn(arg, "there is no listener: no mail comes in");
 }
 
+/* A server on loopback is told apart from a socket by REQUIRETLS and by the rule for tenants, too;
+ * few LMTP servers have a certificate. */
+static void warn_tenants(const struct config *c, config_warning_fn *fn, void *arg)
+{
+    struct why text;
+    for (unsigned i = 0; i < c->routes.n_route; i++) {
+        const struct route *r = &c->routes.route[i];
+        const struct org *org = org_of_domain(c->orgs, r->pattern);
+        if (r->kind != ROUTE_LMTP || decide_local(r) || !org || r->contract.need > TLS_NEED_TRY)
+            continue;
+        why_set(&text,
+                "%.*s goes by LMTP over TCP: what organisations of this installation write to it "
+                "waits until that server has TLS; unix: needs none",
+                SPAN_ARG(r->pattern));
+        fn(arg, text.text);
+        return; /* one is enough to read about it */
+    }
+}
+
 void config_warnings_top(const struct config *c, config_warning_fn *fn, void *arg)
 {
     if (!c->tls_server)
@@ -427,6 +453,7 @@ void config_warnings_top(const struct config *c, config_warning_fn *fn, void *ar
     if (c->local.n == 0)
         fn(arg, "there is no domain: mail from outside is refused");
     warn_listeners(c, fn, arg);
+    warn_tenants(c, fn, arg);
 }
 
 void config_warnings(const struct config *c, config_warning_fn *fn, void *arg)

@@ -12,6 +12,8 @@
 #include "gate/limits.h"
 #include "io/dns.h"
 #include "io/tls.h"
+#include "io/tls_sign.h"
+#include "policy/node.h"
 #include "policy/org.h"
 #include "policy/relay.h"
 #include "policy/retry.h"
@@ -84,6 +86,10 @@ struct config {
     unsigned n_identity;
     struct span *chain_file; /* of what listeners show */
     unsigned n_chain_file;
+    struct node_table nodes;      /* config_node.c; what of it are keys: */
+    struct sign_key *node_key;    /* ours; NULL: we are no node */
+    struct sign_peer **node_peer; /* of nodes.node, in its order */
+    struct tls_client *tls_node;  /* for links to nodes: their CA, our certificate; or NULL */
     struct retry_config retry;
     struct window_config window;
     struct dns_config dns;
@@ -135,6 +141,10 @@ void config_lapsed(const struct config *c, int64_t now_ms, config_warning_fn *fn
 
 /* A source that reads the disk and appends every file it reads to *bundle (may be NULL). */
 struct config_source config_source_disk(struct buf *bundle);
+/* ERR_REFUSED: on this source others than its owner may read the file; why says the remedy. Sources
+ * but the disk do not know. */
+MUST_USE enum err config_source_guard(const struct config_source *source, struct span path,
+                                      struct why *why);
 /* A source over a bundle's bytes (borrowed); *view is the caller's memory behind it. */
 struct bundle_view {
     struct span bytes;

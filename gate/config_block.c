@@ -351,6 +351,12 @@ static const struct setting rows[] = {
       .many = true, .read = make_route },
     { "organisation", "organisation \"acme\" { domain \"acme.example\" { smtp = \"10.0.0.5\" } }",
       SETTING_NAMED, .many = true, .read = make_organisation },
+    { "self",
+      "self { name = \"mx1.nodes.example\", chain = \"node.pem\", key = \"node.key\", ca = "
+      "\"nodes.pem\", signing_key = \"sign.key\" }",
+      SETTING_BLOCK, .read = make_self },
+    { "node", "node \"mx2.nodes.example\" { smtp = \"10.0.0.2:25\", public_key = \"mx2.pub\" }",
+      SETTING_NAMED, .many = true, .read = make_node },
     { "dns", "dns { resolver = \"127.0.0.1\" }", SETTING_BLOCK, .read = read_dns, AT(dns) },
     { "retry", "retry { first = \"5m\" }", SETTING_BLOCK, .read = read_retry, AT(retry) },
     { "sessions", "sessions { max = 20 }", SETTING_BLOCK, .read = read_sessions, AT(window) },

@@ -6,6 +6,7 @@
  *   config_route.c   domain, route
  *   config_tls.c     certificate, tls
  *   config_org.c     organisation: what is in it, and what several of them claim
+ *   config_node.c    self, node: our own nodes
  *   config_connector.c  inbound, outbound
  *   config_value.c   the values of connectors
  *   config_warn.c    what of organisations is legal and weak
@@ -26,7 +27,8 @@ struct make_file {
 struct make_route {
     const struct tree *at;
     struct route route;
-    bool local; /* a domain of ours */
+    bool local;              /* a domain of ours */
+    const struct tree *node; /* the setting that names one of our nodes, or NULL */
     struct make_route *next;
 };
 
@@ -43,7 +45,9 @@ struct host_list {
     unsigned n;
 };
 
-struct make_org; /* config_org.h */
+struct make_org;  /* config_org.h */
+struct make_node; /* config_node.c */
+struct make_self;
 
 struct config_make {
     struct reader reader; /* of the snapshot's arena */
@@ -64,6 +68,9 @@ struct config_make {
     struct make_certificate *certificate, **certificate_end;
     bool tickets, ask_client_cert;
     struct span client_ca_pem, ca_pem;
+
+    struct make_node *node, **node_end;
+    struct make_self *self; /* NULL: we are no node */
 
     struct make_org *org, **org_end;
     unsigned n_org, n_connector, n_identity;
@@ -98,6 +105,20 @@ MUST_USE enum err make_setting(struct config_make *m, const struct tree *t,
 MUST_USE enum err make_org_domain(struct reader *r, const struct setting *s, const struct tree *t,
                                   bool *ret_authoritative);
 setting_fn make_domain, make_route, make_certificate, make_tls, make_organisation;
+setting_fn make_self, make_node;
+/* config_tls.c: of the file that the only value of t names, struct span: PEM. */
+setting_fn make_pem;
+/* After all was read, and before listeners and routes are: our nodes and their keys. */
+MUST_USE enum err make_nodes(struct config_make *m);
+/* The node that a route names: its hosts, the contract of its link. */
+MUST_USE enum err make_node_route(struct config_make *m, struct make_route *r);
+/* No other way leads to a node. t: what says these hosts. */
+MUST_USE enum err make_node_hosts(struct config_make *m, const struct tree *t,
+                                  const struct route *r);
+/* The nodes' CA vouches for nobody else. t: the connector. */
+MUST_USE enum err make_node_anchors(struct config_make *m, const struct tree *t,
+                                    const struct in_connector *c);
+MUST_USE enum err make_node_context(struct config_make *m);
 /* What connectors have of routes: struct host_list, and the words for enum tls_need. */
 setting_fn make_smtp_hosts;
 extern const char *const make_tls_names[];

@@ -385,6 +385,18 @@ static enum err conflict(struct config_make *m, const struct org_conflict *c)
         SPAN_ARG(span_head(witness, shown_n)));
 }
 
+/* Mail for a node goes by its link, and its CA is no partner's. */
+static enum err check_nodes(struct config_make *m)
+{
+    for (const struct make_org *o = m->org; o; o = o->next) {
+        for (unsigned i = 0; i < o->org.n_out; i++)
+            TRY(make_node_hosts(m, o->out[i].at, &o->org.out[i].route));
+        for (unsigned i = 0; i < o->org.n_in; i++)
+            TRY(make_node_anchors(m, o->in[i].at, &o->org.in[i]));
+    }
+    return ERR_OK;
+}
+
 enum err make_orgs(struct config_make *m)
 {
     enum { WITNESS_MAX = 4096 };
@@ -398,6 +410,7 @@ enum err make_orgs(struct config_make *m)
     for (const struct make_org *o = m->org; o; o = o->next)
         bind(c, o, &c->org[c->n_org++]);
     ASSERT(c->n_org == m->n_org);
+    TRY(check_nodes(m));
     buf_init(&witness, WITNESS_MAX);
     enum err e = org_table_new(c->org, c->n_org, &m->boot->hash_key, &c->orgs, &found, &witness);
     if (e != ERR_OK)

@@ -5,10 +5,11 @@
 
 enum { SMTP_PORT = 25, LMTP_PORT = 24, TLS_NOT_SAID = -1 };
 
-/* What such a block says. Exactly one of the first four is set. */
+/* What such a block says. Exactly one of the first five is set. */
 struct route_block {
     struct span maildir;
     struct host_list smtp, lmtp;
+    const struct tree *node;
     bool mx;
     int tls; /* enum tls_need, or TLS_NOT_SAID */
     uint16_t port;
@@ -101,6 +102,14 @@ static enum err read_maildir(struct reader *r, const struct setting *s, const st
     return ERR_OK;
 }
 
+/* Which one it is can be told when all files were read. */
+static enum err read_node(struct reader *r, const struct setting *s, const struct tree *t, void *to)
+{
+    (void)r, (void)s;
+    *(const struct tree **)to = t;
+    return ERR_OK;
+}
+
 /* --- the block --- */
 
 const char *const make_tls_names[] = { "opportunistic", "encrypt", "certificate", "domain", NULL };
@@ -116,6 +125,8 @@ static const struct setting rows[] = {
       .offset = offsetof(struct route_block, smtp) },
     { "lmtp", "lmtp = \"unix:/run/dovecot/lmtp\"", SETTING_LIST, .read = read_lmtp,
       .offset = offsetof(struct route_block, lmtp) },
+    { "node", "node = \"mx2.nodes.example\"", .read = read_node,
+      .offset = offsetof(struct route_block, node) },
     { "mx", "mx = yes", .read = read_flag, .offset = offsetof(struct route_block, mx) },
     { "tls", "tls = encrypt", .read = read_choice, .offset = offsetof(struct route_block, tls),
       .names = make_tls_names },
@@ -136,17 +147,21 @@ static bool stays_here(const struct route *r)
 
 static enum err block_check(struct reader *r, const struct tree *t, const struct route_block *b)
 {
-    int n = (b->maildir.n > 0) + (b->smtp.n > 0) + (b->lmtp.n > 0) + b->mx;
+    int n = (b->maildir.n > 0) + (b->smtp.n > 0) + (b->lmtp.n > 0) + (b->node != NULL) + b->mx;
     if (n == 0)
         return read_fail(r, t, NULL,
-                         "this %.*s says not where its mail goes; add one of maildir, smtp, lmtp "
-                         "or mx = yes",
+                         "this %.*s says not where its mail goes; add one of maildir, smtp, lmtp, "
+                         "node or mx = yes",
                          SPAN_ARG(t->name));
     if (n > 1)
         return read_fail(r, t, NULL,
                          "this %.*s says more than once where its mail goes; keep one of maildir, "
-                         "smtp, lmtp and mx",
+                         "smtp, lmtp, node and mx",
                          SPAN_ARG(t->name));
+    if (b->node && b->tls != TLS_NOT_SAID)
+        return read_fail(r, t, NULL,
+                         "`tls` means nothing for mail to a node: what that link must be is fixed; "
+                         "remove it");
     if (b->port != 0 && !b->mx)
         return read_fail(
             r, t, NULL, "`port` is for mx = yes; hosts carry their own, as in \"mail.internal:%u\"",
@@ -157,7 +172,7 @@ static enum err block_check(struct reader *r, const struct tree *t, const struct
 static void block_use(struct route *route, const struct route_block *b)
 {
     route->port = b->port;
-    route->kind = b->smtp.n > 0 ? ROUTE_SMTP : b->lmtp.n > 0 ? ROUTE_LMTP : ROUTE_MX;
+    route->kind = b->smtp.n > 0 || b->node ? ROUTE_SMTP : b->lmtp.n > 0 ? ROUTE_LMTP : ROUTE_MX;
     const struct host_list *host = route->kind == ROUTE_LMTP ? &b->lmtp : &b->smtp;
     route->host = host->item;
     route->n_host = host->n;
@@ -203,6 +218,7 @@ static enum err add_block(struct reader *r, const struct setting *s, const struc
                          "`tls` means nothing for mail that stays on this machine; "
                          "remove it");
     new->at = t;
+    new->node = block.node;
     new->local = local;
     new->route.file = arena_span(r->arena, t->file);
     new->route.line = t->line;
@@ -263,7 +279,8 @@ enum err make_routes(struct config_make *m)
     const struct route *twice;
     unsigned n = 0;
 
-    for (const struct make_route *r = m->route; r; r = r->next) {
+    for (struct make_route *r = m->route; r; r = r->next) {
+        TRY(r->node ? make_node_route(m, r) : make_node_hosts(m, r->at, &r->route));
         table[n] = r->route;
         if (table[n].port == 0)
             table[n].port = c->smtp_port;

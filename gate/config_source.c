@@ -312,3 +312,21 @@ struct config_source config_source_disk(struct buf *bundle)
 {
     return (struct config_source){ .read = disk_read, .match = disk_match, .arg = bundle };
 }
+
+/* Who may read a key is part of the key. What cannot be looked at fails when it is read. */
+enum err config_source_guard(const struct config_source *source, struct span path, struct why *why)
+{
+    struct stat st;
+    struct buf name;
+    if (source->read != disk_read)
+        return ERR_OK;
+    buf_init(&name, PATH_MAX - 1);
+    enum err e = path_z(path, &name, why);
+    if (e == ERR_OK && stat(buf_z(&name), &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO))) {
+        why_set(why, "others than its owner may read %.*s; take that away: chmod go= %.*s",
+                SPAN_ARG(path), SPAN_ARG(path));
+        e = ERR_REFUSED;
+    }
+    buf_done(&name);
+    return e == ERR_REFUSED ? e : ERR_OK;
+}

@@ -232,7 +232,7 @@ enum err make_certificate(struct reader *r, const struct setting *s, const struc
 
 /* --- tls --- */
 
-static enum err read_pem(struct reader *r, const struct setting *s, const struct tree *t, void *to)
+enum err make_pem(struct reader *r, const struct setting *s, const struct tree *t, void *to)
 {
     struct span path;
     TRY(read_path(r, s, t, &path));
@@ -257,9 +257,9 @@ static const struct setting tls_rows[] = {
       .offset = offsetof(struct config_make, tickets) },
     { "ask_client_certificate", "ask_client_certificate = yes", .read = read_flag,
       .offset = offsetof(struct config_make, ask_client_cert) },
-    { "client_ca", "client_ca = \"partners.pem\"", .read = read_pem,
+    { "client_ca", "client_ca = \"partners.pem\"", .read = make_pem,
       .offset = offsetof(struct config_make, client_ca_pem) },
-    { "ca", "ca = \"/etc/ssl/certs/ca-certificates.crt\"", .read = read_pem,
+    { "ca", "ca = \"/etc/ssl/certs/ca-certificates.crt\"", .read = make_pem,
       .offset = offsetof(struct config_make, ca_pem) },
 };
 
@@ -354,6 +354,7 @@ enum err make_tls_contexts(struct config_make *m)
                                               .n_identity = m->n_identity };
     m->config->trust_out = trust_hash(m->ca_pem);
     TRY(make_server(m));
+    TRY(make_node_context(m));
     enum err e = tls_client_new(&client, &m->config->tls_client, m->reader.why);
     if (e != ERR_OK)
         why_prefix(m->reader.why, "%.*s: tls", SPAN_ARG(m->config->file));

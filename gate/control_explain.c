@@ -227,6 +227,7 @@ static void put_route(const struct route *route, struct ctl *out)
     struct ctl *row = ctl_object(out, "route");
     ctl_set(row, "kind", span_z(route_kind_name(route->kind)));
     ctl_set(row, "pattern", route->pattern);
+    ctl_set(row, "node", route->node ? route->node->name : SPAN_NONE);
     ctl_set(row, "file", route->file);
     ctl_set_num(row, "line", route->line);
 }

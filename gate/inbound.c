@@ -223,7 +223,9 @@ static void client_mail(struct client *c, const struct smtpd_ev *ev)
         client_reply(c, &r);
         return;
     }
-    if (clients_mail(&w->clients, &c->ip, &c->config->limits, loop_wall_ms(w->loop)) != ERR_OK) {
+    bool node = node_of_client(&c->config->nodes, conn_tls(c->conn)) != NULL;
+    if (!node &&
+        clients_mail(&w->clients, &c->ip, &c->config->limits, loop_wall_ms(w->loop)) != ERR_OK) {
         client_reply(c, &REPLY(451, 4, 7, 1, "Too many messages from your address, slow down"));
         return;
     }
@@ -380,11 +382,6 @@ static bool client_pump(struct client *c, struct span *in)
 
 /* --- TLS --- */
 
-static void client_start_tls(struct client *c)
-{
-    conn_start_tls_server(c->conn, c->config->tls_server, c->listen->name);
-}
-
 static void client_tls_up(struct client *c)
 {
     const struct tls_facts *f = conn_tls(c->conn);
@@ -481,7 +478,7 @@ static void client_conn(void *arg, struct conn *conn, enum conn_event ev, struct
         return;
     case CONN_DRAINED:
         if (c->tls_next && smtpd_output(c->smtpd).n == 0)
-            client_start_tls(c);
+            conn_start_tls_server(conn, c->config->tls_server, c->listen->name);
         else if (client_pump(c, &none))
             conn_resume(conn);
         return;

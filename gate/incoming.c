@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "gate/attribution.h"
 #include "gate/mail.h"
+#include "gate/report.h"
 #include "gate/sched.h"
 #include "mail/received.h"
 #include "policy/org.h"
@@ -63,6 +64,7 @@ static void incoming_free(struct incoming *m)
     m->worker->body_memory -= body_memory(m->body);
     body_unref(m->body);
     header_scan_done(&m->scan);
+    unseal_done(m->unseal);
     mem_free(m->envelope.rcpt);
     arena_done(&m->arena);
     config_unref(m->config);
@@ -152,6 +154,12 @@ void incoming_start(struct incoming *m, struct span helo, bool esmtp, const stru
     received_write(e, esmtp, m->config->hostname, &received);
     incoming_add(m, buf_span(&received));
     buf_done(&received);
+    const struct node *node = node_of_client(&m->config->nodes, tls);
+    if (node) { /* whose mail it is stands in its first field */
+        m->unseal = ARENA_NEW(&m->arena, struct unseal);
+        unseal_init(m->unseal, m->config, node);
+        return;
+    }
     incoming_guard(m);
     attribution_watch(m);
 }
@@ -202,11 +210,51 @@ static void incoming_keep(struct incoming *m, struct span piece)
     incoming_add(m, piece);
 }
 
-void incoming_body(struct incoming *m, struct span in)
+static void incoming_pass(struct incoming *m, struct span in)
 {
     struct span piece;
+    if (m->unseal)
+        unseal_add(m->unseal, in);
     while (firewall_next(&m->firewall, &in, &piece))
         incoming_keep(m, piece);
+}
+
+/* What a node has signed becomes the envelope's and nothing else does: not whom we would take the
+ * client for by its address, nor what it says in other fields. */
+static void incoming_believe(struct incoming *m)
+{
+    const struct unseal *u = m->unseal;
+    struct envelope *e = &m->envelope;
+    e->org = u->org ? u->org->name : SPAN_NONE;
+    e->from_on_premises = u->org && u->said.on_premises;
+    e->connector = arena_span(&m->arena, u->said.connector);
+    m->trusted = u->promoted != NULL;
+    m->org = u->promoted;
+    incoming_guard(m);
+    attribution_watch(m);
+}
+
+/* false: of what came so far nothing is kept. */
+static bool incoming_unseal(struct incoming *m, struct span *in)
+{
+    struct unseal *u = m->unseal;
+    struct span behind;
+    if (!u->open) {
+        if (!unseal_front(u, in, loop_wall_ms(m->worker->loop), &behind))
+            return false;
+        if (u->fault == SEAL_GOOD) {
+            incoming_believe(m);
+            incoming_pass(m, behind);
+        }
+    }
+    return u->fault == SEAL_GOOD;
+}
+
+void incoming_body(struct incoming *m, struct span in)
+{
+    if (m->unseal && !incoming_unseal(m, &in))
+        return;
+    incoming_pass(m, in);
     uint64_t budget = m->config->limits.body_memory_bytes;
     uint64_t keep = m->worker->body_memory > budget ? BODY_CHUNK : INCOMING_MEMORY_MAX;
     while (m->body->n > keep)
@@ -227,6 +275,8 @@ static void trace_attribution(const struct incoming *m, struct buf *line)
         kv_str(line, "org", e->org);
     if (e->connector.n > 0)
         kv_str(line, "connector", e->connector);
+    if (m->unseal)
+        kv_str(line, "node", m->unseal->node->name);
     if (e->rule.n > 0)
         kv_str(line, "rule", e->rule);
     if (m->would_refuse.n > 0)
@@ -298,6 +348,8 @@ static void incoming_log(const struct incoming *m)
         log_str("org", e->org);
     if (e->connector.n > 0)
         log_str("connector", e->connector);
+    if (m->unseal)
+        log_str("node", m->unseal->node->name);
     if (m->firewall.removed > 0)
         log_num("attribution_removed", m->firewall.removed);
     if (m->firewall.renamed > 0)
@@ -313,6 +365,8 @@ static void incoming_count(const struct incoming *m)
     stats_add(s, STAT_RCPT_IN, m->envelope.n_rcpt);
     if (!m->envelope.tls.on)
         stats_add(s, STAT_MAIL_IN_PLAINTEXT, 1);
+    if (m->unseal)
+        stats_add(s, STAT_NODE_MAIL_IN, 1);
 }
 
 /* The one place where a message becomes ours: durable, and on its way. */
@@ -361,13 +415,63 @@ static void log_foreign(const struct incoming *m)
     log_end();
 }
 
+/* A line in the log and one in the trace: clocks, keys and configurations of nodes are ours to
+ * mend. */
+static void tell_broken(struct incoming *m, enum seal_fault fault, const struct reply *r)
+{
+    const struct envelope *e = &m->envelope;
+    char id[ID_BYTES_MAX], check[64];
+    struct buf b;
+    struct ip ip;
+    buf_init(&b, sizeof check - 1);
+    buf_putf(&b, "node-%s", seal_fault_name(fault));
+    memcpy(check, buf_z(&b), b.n + 1);
+    buf_done(&b);
+    stats_add(&m->worker->stats, STAT_NODE_REFUSED, 1);
+    log_begin(LOG_ALARM, "node.refused");
+    log_num("conn", (int64_t)m->conn);
+    log_z("id", id_text(e->id, id));
+    log_str("node", m->unseal->node->name);
+    log_z("check", seal_fault_name(fault));
+    log_str("client", e->client);
+    log_str("from", e->from);
+    log_end();
+    if (ip_parse_port(e->client, 0, &ip) != ERR_OK || e->n_rcpt == 0)
+        return;
+    report_refused(m->worker, &(struct report_refusal){ .id = e->id,
+                                                        .conn = m->conn,
+                                                        .client = &ip,
+                                                        .helo = e->helo,
+                                                        .from = e->from,
+                                                        .to = e->rcpt[0].addr,
+                                                        .connector = m->unseal->node->name,
+                                                        .check = check,
+                                                        .reply = r,
+                                                        .tls = &e->tls });
+}
+
+/* Nothing that was said is believed before all of it is known to be what was signed. */
+static bool incoming_broken(struct incoming *m, struct reply *ret)
+{
+    if (m->unseal->fault == SEAL_GOOD && m->unseal->open)
+        (void)incoming_hops(m);
+    enum seal_fault fault = unseal_end(m->unseal, m->firewall.sealed > 0);
+    if (fault == SEAL_GOOD)
+        return false;
+    *ret = unseal_reply(fault);
+    tell_broken(m, fault, ret);
+    return true;
+}
+
 bool incoming_refused(struct incoming *m, struct reply *ret)
 {
+    if (m->unseal && incoming_broken(m, ret))
+        return true;
     if (incoming_hops(m) > m->config->limits.hops) {
         *ret = REPLY(554, 5, 4, 6, "Too many hops, this is a mail loop");
         return true;
     }
-    if (m->firewall.foreign > 0) {
+    if (m->firewall.foreign > 0 && !m->unseal) { /* of a node's it was judged at that node's door */
         log_foreign(m);
         *ret = REPLY(550, 5, 7, 51, "The header X-OriginatorOrg names another organisation");
         return true;

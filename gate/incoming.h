@@ -7,6 +7,7 @@
 #ifndef GATE_INCOMING_H
 #define GATE_INCOMING_H
 
+#include "gate/seal.h"
 #include "gate/worker.h"
 #include "mail/firewall.h"
 #include "mail/header.h"
@@ -31,6 +32,8 @@ struct incoming {
      * incoming_start. */
     bool trusted;
     const struct org *org;
+    struct unseal *unseal; /* the client is one of our nodes: what it signs; else NULL */
+    uint64_t conn;         /* of the client */
     struct {
         const struct org *org; /* whose probe address is the only recipient; NULL: it is mail */
         struct span domain, to;
@@ -69,7 +72,8 @@ void incoming_start(struct incoming *m, struct span helo, bool esmtp, const stru
 void incoming_body(struct incoming *m, struct span in);
 /* Wait for room() before more body. */
 bool incoming_full(const struct incoming *m);
-/* The body is whole. true: it is not taken, and *ret says why: it loops, or it comes over a
+/* The body is whole. true: it is not taken, and *ret says why: it loops, or one of our nodes hands
+ * it over and what it signed does not hold, or it comes over a
  * connector that trusts headers and one of them says that another organisation has sent it. All
  * tenants of a large provider show one certificate: who comes by a connector may not be who it is
  * for. */

@@ -332,15 +332,20 @@ static void session_handshake(struct session *s)
              ip_port_text(&peer, ip), SPAN_ARG(s->dest->whose));
     s->handshake = true;
     conn_deadline(s->conn, session_now(s) + s->dest->config->limits.handshake_ms);
+    const struct config *c = s->dest->config;
+    const struct node *node = s->dest->route.node;
+    bool own_ca = k->anchors != NULL; /* that context has one certificate of ours: the node's */
     struct tls_peer mean = {
-        .server_name = literal ? SPAN_NONE : h->name,
+        .server_name = node      ? node->name
+                       : literal ? SPAN_NONE
+                                 : h->name,
         .names = k->names,
         .n_names = k->n_names,
         .host_name = k->host_name,
-        .identity = k->identity,
+        .identity = own_ca ? k->identity > 0 : k->identity,
         .reuse_key = buf_span(&key),
     };
-    conn_start_tls_client(s->conn, s->dest->config->tls_client, &mean);
+    conn_start_tls_client(s->conn, own_ca ? c->tls_node : c->tls_client, &mean);
     buf_done(&key);
 }
 

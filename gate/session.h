@@ -7,6 +7,7 @@
 #include "gate/outbound.h"
 #include "gate/report.h"
 #include "gate/resolve.h"
+#include "gate/seal.h"
 #include "io/conn.h"
 #include "proto/smtpc.h"
 
@@ -43,7 +44,8 @@ struct session {
     uint64_t body_sent;        /* given to the core */
     struct span piece;         /* read and not given yet: of the body, chunk or firewall */
     struct firewall *firewall; /* it goes through this one; NULL: as it is stored */
-    bool weighed;              /* mail.body_bytes is what the firewall keeps */
+    struct sealing *sealing;   /* to one of our nodes: the field before it; else NULL */
+    bool weighed;              /* mail.body_bytes is what the firewall keeps, and the field */
     struct body *chunk;        /* of a body that is in the store: the one that is being read */
     struct chunk_load *loading;
 };

@@ -9,6 +9,10 @@ enum { JOB_ARENA_MAX = 4 * 1024 * 1024 };
 static void job_guard(struct session *s)
 {
     enum carry c = carry_job(s->job);
+    if (s->dest->route.node) {
+        s->sealing = ARENA_NEW(&s->job_arena, struct sealing);
+        sealing_init(s->sealing);
+    }
     if (c == CARRY_ALL)
         return;
     s->firewall = ARENA_ARRAY(&s->job_arena, struct firewall, 1);
@@ -37,6 +41,8 @@ static void job_clear(struct session *s)
 {
     s->job = NULL;
     s->firewall = NULL;
+    sealing_done(s->sealing);
+    s->sealing = NULL;
     s->weighed = false;
     s->piece = SPAN_NONE;
     s->body_read = 0;
@@ -127,7 +133,7 @@ static void chunk_loaded(struct store_op *op)
         session_end(s, &REPLY(451, 4, 3, 0, "The message could not be read from the queue"), false);
         return;
     }
-    if (s->firewall && !s->weighed)
+    if ((s->firewall || s->sealing) && !s->weighed)
         transfer_next(s);
     else
         (void)transfer_body(s); /* the core asked before the chunk was here */
@@ -214,15 +220,35 @@ bool transfer_body(struct session *s)
     return true;
 }
 
+/* Whether something of what is still unread decides about the first byte that goes. */
+static bool weighs_on(const struct session *s)
+{
+    return s->sealing || !firewall_open(s->firewall);
+}
+
+/* What is signed stands in front of all that goes to a node. */
+static void job_seal(struct session *s)
+{
+    const struct config *c = s->dest->config;
+    sealing_end(s->sealing, c, s->dest->route.node, &s->job->mail->envelope,
+                carry_job(s->job) == CARRY_DEMOTED, loop_wall_ms(s->w->loop));
+    s->mail.body_bytes += s->sealing->n;
+    s->piece = span_of(s->sealing->field, s->sealing->n);
+    if (s->sealing->n > 0)
+        stats_add(&s->w->stats, STAT_NODE_MAIL_OUT, 1);
+}
+
 /* What the firewall makes of the size: SIZE= and BDAT say it before the first byte, and mail with
  * BODY=BINARYMIME can go by BDAT only. So its header section is read twice; what stands behind it
- * stays. false: the store is being asked. */
+ * stays. What is signed is read twice as a whole. false: the store is being asked. */
 static bool job_weigh(struct session *s)
 {
     uint64_t size = s->job->mail->envelope.size;
-    if (!s->firewall || s->weighed)
+    if ((!s->firewall && !s->sealing) || s->weighed)
         return true;
-    while (!firewall_open(s->firewall) && piece_next(s)) {
+    while (weighs_on(s) && piece_next(s)) {
+        if (s->sealing)
+            sealing_add(s->sealing, s->piece);
         s->body_sent += s->piece.n;
         piece_done(s);
     }
@@ -231,7 +257,10 @@ static bool job_weigh(struct session *s)
     s->mail.body_bytes = s->body_sent + (size - s->body_read);
     s->weighed = true;
     body_rewind(s);
-    carry_firewall(s->job, carry_job(s->job), s->firewall);
+    if (s->firewall)
+        carry_firewall(s->job, carry_job(s->job), s->firewall);
+    if (s->sealing)
+        job_seal(s);
     return true;
 }
 
@@ -251,6 +280,10 @@ static bool job_misfits(struct session *s, struct reply *ret)
     if (s->job->lease_until_ms <= loop_wall_ms(s->w->loop)) {
         /* the store will refuse the result as stale and keep the recipient */
         *ret = REPLY(451, 4, 3, 0, "The lease ended before the mail could be sent");
+        return true;
+    }
+    if (s->sealing && s->sealing->n == 0) {
+        *ret = REPLY(451, 4, 3, 0, "The message cannot be signed for our node now");
         return true;
     }
     return smtpc_fits(s->smtpc, &s->mail, ret) != ERR_OK;
@@ -316,7 +349,7 @@ void transfer_give_up(struct session *s, const struct reply *r)
 
 void transfer_free(struct session *s)
 {
-    ASSERT(!s->job);
+    ASSERT(!s->job && !s->sealing);
     chunk_forget(s);
     arena_done(&s->job_arena);
 }

@@ -250,8 +250,7 @@ static EVP_PKEY *kept_key(const unsigned char *der, long n)
     return ret;
 }
 
-/* A private key, or what stands in its place in a worker. NULL: the library's reason. */
-static EVP_PKEY *read_key(struct span pem)
+EVP_PKEY *tls_key_read(struct span pem)
 {
     unsigned char *public = NULL;
     long n;
@@ -275,7 +274,7 @@ enum err tls_pair_read(struct tls_pair *p, const struct tls_identity *id, struct
 {
     ERR_clear_error();
     TRY(tls_chain_read(p, id->chain_pem, why));
-    p->key = read_key(id->key_pem);
+    p->key = tls_key_read(id->key_pem);
     if (!p->key) {
         why_set(why, "no readable private key: %s; it must be in PEM form, without a pass phrase",
                 library_reason());

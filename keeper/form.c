@@ -112,6 +112,19 @@ static bool is_tls12_client(struct span tbs)
     return tbs.n == 0;
 }
 
+/* --- attribution between nodes --- */
+
+static bool is_attribution(struct span tbs)
+{
+    if (tbs.n > KEEPER_ATTRIBUTION_MAX || !span_starts(tbs, SPAN(KEEPER_ATTRIBUTION_LINE)) ||
+        tbs.p[tbs.n - 1] != '\n')
+        return false;
+    for (size_t i = 0; i < tbs.n; i++)
+        if ((tbs.p[i] < ' ' || tbs.p[i] > '~') && tbs.p[i] != '\n')
+            return false;
+    return true;
+}
+
 enum keeper_form keeper_form_of(struct span tbs)
 {
     if (is_tls13(tbs, SPAN("TLS 1.3, server CertificateVerify")))
@@ -120,5 +133,7 @@ enum keeper_form keeper_form_of(struct span tbs)
         return FORM_TLS13_CLIENT;
     if (is_tls12_server(tbs))
         return FORM_TLS12_SERVER;
+    if (is_attribution(tbs))
+        return FORM_ATTRIBUTION;
     return is_tls12_client(tbs) ? FORM_TLS12_CLIENT : FORM_NONE;
 }

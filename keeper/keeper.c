@@ -59,8 +59,9 @@ static enum err take_keys(struct keeper *k, int fd, struct why *why)
 
 /* --- signatures --- */
 
-static const char *const form_words[FORM_COUNT_] = { "none", "tls13_server", "tls13_client",
-                                                     "tls12_server", "tls12_client" };
+static const char *const form_words[FORM_COUNT_] = {
+    "none", "tls13_server", "tls13_client", "tls12_server", "tls12_client", "attribution"
+};
 static const char *const status_words[KEEPER_STATUS_COUNT_] = {
     "signed", "unknown_key", "no_handshake", "bad_scheme", "broken",
 };

@@ -162,12 +162,13 @@ static const EVP_MD *digest_of(unsigned hash)
                                    : NULL;
 }
 
-/* RFC 8446 4.2.3: what TLS signs with, by the kind of key; PKCS #1 v1.5 is not for TLS 1.3. */
+/* RFC 8446 4.2.3: what TLS signs with, by the kind of key; PKCS #1 v1.5 is not for TLS 1.3. Nodes
+ * sign with Ed25519. */
 static bool scheme_fits(const EVP_PKEY *key, const struct keeper_request *q, enum keeper_form form)
 {
     if (EVP_PKEY_is_a(key, "ED25519"))
         return q->hash == KEEPER_NO_HASH && q->padding == KEEPER_NO_PADDING;
-    if (!digest_of(q->hash))
+    if (!digest_of(q->hash) || form == FORM_ATTRIBUTION)
         return false;
     if (EVP_PKEY_is_a(key, "EC"))
         return q->padding == KEEPER_NO_PADDING;

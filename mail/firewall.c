@@ -24,7 +24,7 @@ enum fate {
     FATE_FLUSH, /* what is held is kept; look at the byte again behind it */
 };
 
-enum act { ACT_REMOVE, ACT_RENAME, ACT_JUDGE };
+enum act { ACT_REMOVE, ACT_RENAME, ACT_JUDGE, ACT_SEAL };
 
 #define ORGANIZATION "X-MS-Exchange-Organization-"
 #define CROSS_PREMISES "X-MS-Exchange-CrossPremises-"
@@ -37,7 +37,7 @@ static const struct {
     { SPAN(ORGANIZATION), { ACT_REMOVE, ACT_REMOVE, ACT_RENAME } },
     { SPAN(CROSS_PREMISES), { ACT_REMOVE, ACT_RENAME, ACT_REMOVE } },
     { SPAN("X-MS-Exchange-Forest-"), { ACT_REMOVE, ACT_REMOVE, ACT_REMOVE } },
-    { SPAN("Postern-Attribution"), { ACT_REMOVE, ACT_REMOVE, ACT_REMOVE } },
+    { SPAN("Postern-Attribution"), { ACT_SEAL, ACT_SEAL, ACT_SEAL } },
     { SPAN("X-OriginatorOrg:"), { ACT_REMOVE, ACT_JUDGE, ACT_JUDGE } },
 };
 
@@ -133,6 +133,10 @@ static struct span held(const struct firewall *f)
 /* The name became one of the table. */
 static enum fate act_on(struct firewall *f, enum act act, char c)
 {
+    if (act == ACT_SEAL) {
+        f->sealed++;
+        act = ACT_REMOVE;
+    }
     if (act != ACT_REMOVE)
         f->state = act == ACT_RENAME ? STATE_REST : STATE_VALUE;
     return act != ACT_REMOVE && f->clean ? hold(f, c) : drop_held(f, c);

@@ -40,6 +40,7 @@ struct firewall {
     unsigned removed, renamed; /* fields so far */
     unsigned foreign;          /* of the removed: X-OriginatorOrg of somebody else */
     unsigned own;              /* X-OriginatorOrg that was kept: one of `domain` */
+    unsigned sealed;           /* of the removed: Postern-Attribution */
     unsigned state;            /* firewall.c */
     bool dropping;             /* the field being read is removed, and its folded lines are */
     bool crlf;                 /* the last line that was kept ended in CRLF */

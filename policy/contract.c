@@ -56,6 +56,7 @@ static const struct {
     { RULE_LOCAL, "local" },         { RULE_REQUIRETLS, "requiretls" },
     { RULE_CONNECTOR, "connector" }, { RULE_WEAKENED, "weakened" },
     { RULE_DANE, "dane" },           { RULE_STS, "mta-sts" },
+    { RULE_NODE, "node" },           { RULE_TENANT, "tenant" },
 };
 
 struct contract contract_none(void)
@@ -128,6 +129,7 @@ struct contract contract_join(struct contract a, struct contract b)
     bool wants = wants_time(&a) || wants_time(&b);
     ASSERT(a.identity == 0 || b.identity == 0 || a.identity == b.identity);
     ASSERT(!a.tlsa || !b.tlsa || same_tlsa(&a, &b));
+    ASSERT(!a.anchors || !b.anchors || a.anchors == b.anchors);
     j.need = j.need > b.need ? j.need : b.need;
     j.forward_secret = a.forward_secret || b.forward_secret;
     j.allow_expired = j.need >= TLS_NEED_CHAIN && !wants;
@@ -136,6 +138,7 @@ struct contract contract_join(struct contract a, struct contract b)
     j.host_name = j.host_name || b.host_name;
     for (unsigned i = 0; i < b.n_names; i++)
         add_names(&j, b.names[i]);
+    j.anchors = j.anchors ? j.anchors : b.anchors;
     j.identity = a.identity != 0 ? a.identity : b.identity;
     j.rules = a.rules | b.rules;
     j.dane = a.dane > b.dane ? a.dane : b.dane;
@@ -153,6 +156,8 @@ bool contract_at_least(const struct contract *a, const struct contract *b)
         if (!has_names(&x, y.names[i]))
             return false;
     }
+    if (y.anchors && x.anchors != y.anchors)
+        return false;
     bool of_host = x.dane >= y.dane && x.sts >= y.sts && x.authenticated >= y.authenticated &&
                    x.bar >= y.bar && (!y.tlsa || same_tlsa(&x, &y));
     return of_host && x.need >= y.need && x.floor >= y.floor &&
@@ -162,7 +167,8 @@ bool contract_at_least(const struct contract *a, const struct contract *b)
 
 bool contract_eq(const struct contract *a, const struct contract *b)
 {
-    return a->identity == b->identity && contract_at_least(a, b) && contract_at_least(b, a);
+    return a->identity == b->identity && a->anchors == b->anchors && contract_at_least(a, b) &&
+           contract_at_least(b, a);
 }
 
 bool contract_allows_plaintext(const struct contract *c)
@@ -215,6 +221,8 @@ const char *contract_digest(const struct contract *c, char ret[static CONTRACT_D
         buf_putf(&text, ".n%u", k.names[i]->id);
     if (shows_host(&k))
         buf_put(&text, SPAN(".host"));
+    if (k.anchors)
+        buf_put(&text, SPAN(".ca")); /* a snapshot has one such set */
     if (k.identity != 0)
         buf_putf(&text, ".i%u", k.identity);
     put_host_digest(&k, &text);
@@ -293,6 +301,8 @@ void contract_print(const struct contract *c, struct buf *out)
     if (k.revocation != REVOCATION_OFF)
         buf_putf(out, " revocation=%s", revocation_names[k.revocation]);
     put_names(&k, out);
+    if (k.anchors)
+        buf_put(out, SPAN(" ca=nodes"));
     if (k.identity != 0)
         buf_putf(out, " identity=%u", k.identity);
     put_host_demands(&k, out);
@@ -326,11 +336,22 @@ static int version_number(struct span version)
     return span_eq(version, SPAN("TLSv1.3")) ? 13 : 0;
 }
 
-/* The certificate, for a contract that asks for one. A partner's own CA vouches only where it is
- * named, and no contract names one. */
+/* A private CA vouches only where it is named. */
+static bool anchor_counts(const struct contract *c, const struct tls_facts *tls)
+{
+    if (!c->anchors)
+        return !tls->anchor_private;
+    for (unsigned i = 0; i < c->anchors->n; i++) {
+        if (span_eq(c->anchors->name[i], tls->anchor))
+            return true;
+    }
+    return false;
+}
+
+/* The certificate, for a contract that asks for one. */
 static enum breach judge_chain(const struct contract *c, const struct tls_facts *tls)
 {
-    if (tls->anchor_private || (!tls->chain_ok && !tls->expired))
+    if (!anchor_counts(c, tls) || (!tls->chain_ok && !tls->expired))
         return BREACH_CHAIN;
     if (!tls->chain_ok && !c->allow_expired)
         return BREACH_EXPIRED;

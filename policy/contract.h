@@ -42,6 +42,8 @@ enum contract_rule {
     RULE_WEAKENED = 1 << 5,   /* and one of its weakenings holds */
     RULE_DANE = 1 << 6,       /* the host's TLSA records; or DANE is mandatory */
     RULE_STS = 1 << 7,        /* the MTA-STS policy of the destination */
+    RULE_NODE = 1 << 8,       /* it goes to one of our own nodes: policy/node.h */
+    RULE_TENANT = 1 << 9,     /* sender and recipient are organisations of this installation */
 };
 
 /* R13: below this there is no TLS for us, whatever a contract says. */
@@ -64,6 +66,8 @@ struct contract {
     const struct name_set *names[CONTRACT_NAMES_MAX];
     unsigned n_names;
     bool host_name; /* NAME: the host's own name must match beside the sets */
+    /* CHAIN: only these CAs vouch (SHA-256 of their certificates, hex); NULL: the public ones */
+    const struct name_set *anchors;
     unsigned
         identity;   /* our certificate that is shown when asked: a number of the snapshot, 0: none.
                        No demand: it comes from the connector, and keeps contracts apart (T-26) */
@@ -84,9 +88,9 @@ struct contract {
 
 /* Nothing demanded: the identity of join. */
 struct contract contract_none(void);
-/* The least contract that asks what both ask. Never of two with different identities, nor of more
- * than CONTRACT_NAMES_MAX sets, nor of two with different TLSA records (they are of two hosts):
- * ASSERT. */
+/* The least contract that asks what both ask. Never of two with different identities or anchors,
+ * nor of more than CONTRACT_NAMES_MAX sets, nor of two with different TLSA records (they are of two
+ * hosts): ASSERT. */
 struct contract contract_join(struct contract a, struct contract b);
 /* a asks at least what b asks: no channel that a accepts is refused by b. */
 bool contract_at_least(const struct contract *a, const struct contract *b);
@@ -101,8 +105,8 @@ const char *contract_digest(const struct contract *c, char ret[static CONTRACT_D
 const char *tls_need_name(enum tls_need n);
 MUST_USE enum err tls_need_read(struct span s, enum tls_need *ret);
 /* "tls=encrypt floor=1.2 fs=yes asked-by=route"; between fs and asked-by what else is demanded:
- * "expired=allowed revocation=hard names=mx.lab.example+2;host identity=1". Of a set its first
- * name, cut, and how many more. Then what of a host is demanded: "dane=mandatory tlsa=2
+ * "expired=allowed revocation=hard names=mx.lab.example+2;host ca=nodes identity=1". Of a set its
+ * first name, cut, and how many more. Then what of a host is demanded: "dane=mandatory tlsa=2
  * authenticated=yes bar=sts-host", of the records their number. At most CONTRACT_TEXT_MAX bytes. */
 enum { CONTRACT_TEXT_MAX = 500 };
 void contract_print(const struct contract *c, struct buf *out);

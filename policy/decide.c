@@ -29,8 +29,7 @@ static struct verdict stop(const struct contract *c, enum step step, struct repl
 
 /* --- before any network */
 
-/* Maildir, or LMTP over sockets of this machine only. */
-static bool is_local(const struct route *r)
+bool decide_local(const struct route *r)
 {
     if (r->kind == ROUTE_MAILDIR)
         return true;
@@ -44,7 +43,7 @@ static bool is_local(const struct route *r)
 struct contract decide_contract(const struct route *r, const struct message_facts *m)
 {
     struct contract c = contract_join(contract_none(), r->contract);
-    bool local = is_local(r);
+    bool local = decide_local(r);
     if (local) {
         c.rules |= RULE_LOCAL;
         c.dane = DANE_OFF;

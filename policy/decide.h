@@ -64,6 +64,9 @@ struct verdict {
  *   550 5.4.4    no host has an address              554 5.4.6  mail would loop
  */
 
+/* Delivery by this route crosses no network: Maildir, or sockets of this machine only. */
+bool decide_local(const struct route *r);
+
 /* The contract of a recipient by route and message; before any network. REQUIRETLS raises it to
  * TLS_NEED_ENCRYPT at least and to `authenticated`, unless the route's last hop crosses no network.
  * TLS-Required: No (RFC 8689 5), without REQUIRETLS, takes DANE_OPPORTUNISTIC and STS_OPPORTUNISTIC

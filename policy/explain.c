@@ -2,6 +2,7 @@
 #include "policy/explain_host.h"
 #include "base/when.h"
 #include "mail/text.h"
+#include "policy/node.h"
 
 enum { WORDS_BYTES_MAX = 400, INDENT = 12, NAMES_SHOWN_MAX = 6, DATE_BYTES = 10 };
 
@@ -19,6 +20,8 @@ static const struct {
     { RULE_WEAKENED, "a weakening of the connector lowers what it asks" },
     { RULE_DANE, "the TLSA records of the host ask for it (DANE, RFC 7672)" },
     { RULE_STS, "the MTA-STS policy of the destination asks for it (RFC 8461)" },
+    { RULE_NODE, "it goes to one of our own nodes: nothing lowers what that link must be" },
+    { RULE_TENANT, "sender and recipient are organisations of this installation: never in clear" },
 };
 
 static const char *const need_sentences[TLS_NEED_COUNT_] = {
@@ -183,6 +186,10 @@ static void put_route(const struct explain_input *in, struct buf *out)
         buf_putf(out, "%s for ", route_kind_name(r->kind));
         put_words(r->pattern, out);
     }
+    if (r->node) {
+        buf_put(out, SPAN(", by the link to our node "));
+        put_words(r->node->name, out);
+    }
     put_place(r, out);
     buf_put(out, SPAN("\n"));
 }
@@ -220,7 +227,9 @@ static void put_names(const struct contract *c, struct buf *out)
 static void put_certificate(const struct contract *c, struct buf *out)
 {
     bool named = c->need == TLS_NEED_NAME && c->n_names > 0 && !c->host_name;
-    if (c->need == TLS_NEED_ENCRYPT && c->dane == DANE_MANDATORY)
+    if (c->anchors)
+        put_line("", "mail passes only through TLS with a certificate of the nodes' own CA", out);
+    else if (c->need == TLS_NEED_ENCRYPT && c->dane == DANE_MANDATORY)
         put_line("",
                  "mail passes only to hosts whose TLSA records can be used and match; never in "
                  "clear",
@@ -258,7 +267,9 @@ static void put_contract(const struct contract *c, const struct route *r, struct
         put_line("", "the cipher suite must have forward secrecy", out);
     if (c->need > TLS_NEED_TRY && c->floor > CONTRACT_FLOOR_MIN)
         put_line("", "TLS 1.3 at least", out);
-    if (c->identity > 0)
+    if (c->identity > 0 && c->rules & RULE_NODE)
+        put_line("", "it is shown our own certificate, and what we say of the mail is signed", out);
+    else if (c->identity > 0)
         put_line("", "a host of this connector that asks is shown the organisation's certificate",
                  out);
     if (c->need > TLS_NEED_TRY && c->rules & RULE_CONNECTOR)
@@ -404,7 +415,7 @@ static enum weakening_kind weakening_for(const struct contract *c, const struct 
         return WEAKEN_EXPIRED;
     if (h->channel == TRI_NO && h->breach == BREACH_NAME)
         return WEAKEN_NAME;
-    if (h->channel != TRI_NO && !(c->rules & RULE_REQUIRETLS))
+    if (h->channel != TRI_NO && !(c->rules & (RULE_REQUIRETLS | RULE_TENANT)))
         return WEAKEN_PLAINTEXT;
     return WEAKEN_COUNT_;
 }
@@ -461,8 +472,13 @@ static void put_change(const struct explain_input *in, const struct verdict *v, 
     bool fails = reply_permanent(&v->reply) || reply_transient(&v->reply);
     if (v->contract.rules & RULE_LOCAL || (fails && !channel))
         return;
-    if (channel)
+    if (channel && v->contract.rules & RULE_NODE)
+        put_line("change", "the node must meet the contract: its certificate, its name, the CA",
+                 out);
+    else if (channel)
         put_failed_change(in, v, out);
+    else if (v->contract.rules & RULE_NODE)
+        put_line("change", "nothing can be asked for: links between nodes are as they are", out);
     else if (by && v->contract.rules & RULE_WEAKENED)
         put_unweakened(by, out);
     else

@@ -21,6 +21,8 @@ enum route_kind {
 /* "mx", "smtp", "lmtp", "maildir" */
 const char *route_kind_name(enum route_kind kind);
 
+struct node;
+
 struct route_host {
     struct span name; /* "mx.example.org", "192.0.2.1", "/run/lmtp" */
     struct ip ip;     /* family IP_NONE: the name is to be resolved */
@@ -33,6 +35,7 @@ struct route {
     struct span pattern; /* "example.org", "*.example.org", "*" */
     struct route_host *host;
     unsigned n_host;
+    const struct node *node;  /* ROUTE_SMTP: the hosts are this node's (node.h); else NULL */
     struct span maildir;      /* "/var/mail/{domain}/{local}" */
     struct contract contract; /* what the route demands */
     uint16_t port;            /* of MX hosts: 25 unless a test says else */

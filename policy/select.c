@@ -200,6 +200,23 @@ static struct contract contract_by(const struct out_connector *c, const struct o
 
 /* --- the choice */
 
+/* R17, R18: what one organisation of this installation writes to another, or to itself, is never
+ * in clear. No weakening lowers it: it is the installation's word, not the connector's. */
+static struct contract tenant_contract(const struct org_table *t, const struct outbound_message *m,
+                                       const struct route *r, struct contract c)
+{
+    struct contract asked = contract_none();
+    bool tenants =
+        m->org.n > 0 && org_by_name(t, m->org) != NULL && org_of_domain(t, m->to_domain) != NULL;
+    if (!tenants || decide_local(r))
+        return c;
+    asked.need = TLS_NEED_ENCRYPT;
+    asked.forward_secret = true;
+    asked.rules = RULE_TENANT;
+    c.rules &= ~(unsigned)RULE_DEFAULT;
+    return contract_join(c, asked);
+}
+
 static struct selection by_route(const struct route_table *routes, const struct outbound_message *m)
 {
     const struct route *r = route_find(routes, m->to_domain);
@@ -226,9 +243,10 @@ struct selection select_out(const struct org_table *t, const struct route_table 
         s.contract = contract_by(by, m);
         s.why = rank_sentences[rank];
     }
+    s.contract = tenant_contract(t, m, s.route, s.contract);
     if (test && test->c.mode == CONNECTOR_TEST) {
         s.test = test;
-        s.test_contract = contract_by(test, m);
+        s.test_contract = tenant_contract(t, m, &test->route, contract_by(test, m));
     }
     return s;
 }

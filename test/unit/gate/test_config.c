@@ -202,10 +202,10 @@ static const struct {
       "1:7: `route` wants a domain, *.domain or *, not `*x`; for example: "
       "route \"*.partner.example\" { mx = yes, tls = encrypt }" },
     { "domain \"a.example\" { }", "1:1: this domain says not where its mail goes; add one of "
-                                  "maildir, smtp, lmtp or mx = yes" },
+                                  "maildir, smtp, lmtp, node or mx = yes" },
     { "route \"a.example\" { smtp = a, mx = yes }",
-      "1:1: this route says more than once where its mail goes; keep one of maildir, smtp, lmtp "
-      "and mx" },
+      "1:1: this route says more than once where its mail goes; keep one of maildir, smtp, lmtp, "
+      "node and mx" },
     { "route \"a.example\" { smtp = a, port = 26 }",
       "1:1: `port` is for mx = yes; hosts carry their own, as in \"mail.internal:26\"" },
     { "route \"a.example\" { smtp = [] }", "1:21: `smtp` wants one host at least; for example: "

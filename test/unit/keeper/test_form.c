@@ -122,6 +122,15 @@ TEST(t27_tls12_client_signs_all_messages_in_their_order)
     CHECK_NUM(form_of_messages("hsckrdcx", 10, 4), FORM_NONE);
 }
 
+TEST(r16_what_nodes_sign_has_its_own_first_line)
+{
+    CHECK_NUM(keeper_form_of(SPAN(KEEPER_ATTRIBUTION_LINE "v=1\nnode=mx1.nodes.example\n")),
+              FORM_ATTRIBUTION);
+    CHECK_NUM(keeper_form_of(SPAN(KEEPER_ATTRIBUTION_LINE "v=1")), FORM_NONE);
+    CHECK_NUM(keeper_form_of(SPAN(KEEPER_ATTRIBUTION_LINE "v=\x01\n")), FORM_NONE);
+    CHECK_NUM(keeper_form_of(SPAN("postern attribution, version 2\nv=1\n")), FORM_NONE);
+}
+
 TEST(t27_nothing_else_is_a_handshake)
 {
     static const char *const text[] = {

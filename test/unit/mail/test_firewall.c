@@ -227,6 +227,27 @@ static void check_row(const struct row *r, size_t from, size_t to)
     buf_done(&out);
 }
 
+/* In every mode nobody's signed field passes, and each is counted. */
+TEST(firewall_counts_signed_fields)
+{
+    static const struct span domain[] = { { "acme.example", 12 } };
+    for (unsigned mode = 0; mode < FIREWALL_MODE_COUNT_; mode++) {
+        struct firewall f;
+        struct buf out;
+        buf_init(&out, OUT_MAX);
+        firewall_init(&f, (enum firewall_mode)mode, domain, mode != FIREWALL_STRIP);
+        feed(&f,
+             SPAN("A: b\r\nPostern-Attribution: v=1;\r\n x\r\npostern-attribution : y\r\n"
+                  "X-MS-Exchange-Forest-x: z\r\n\r\nPostern-Attribution: body\r\n"),
+             &out);
+        finish(&f, &out);
+        CHECK_Z(buf_span(&out), "A: b\r\n\r\nPostern-Attribution: body\r\n");
+        CHECK_NUM(f.sealed, 2);
+        CHECK_NUM(f.removed, 3);
+        buf_done(&out);
+    }
+}
+
 TEST(firewall_at_every_cut)
 {
     for (size_t i = 0; i < COUNTOF(rows); i++) {

@@ -475,6 +475,36 @@ TEST(proof_select_agrees_with_oracle)
     world_done(&w);
 }
 
+/* R17, R18: with every set of connectors. The rest of the contract is as without the rule. */
+TEST(proof_r17_r18_tenants_are_never_in_clear)
+{
+    struct world w;
+    struct contract least = contract_none();
+    unsigned cases = 0, asked = 0;
+    least.need = TLS_NEED_ENCRYPT;
+    least.forward_secret = true;
+    world_init(&w);
+    for (unsigned i = 0; i < CONFIGS * MESSAGES; i++, cases++) {
+        struct question q = question_at(i % MESSAGES);
+        struct outbound_message m = message_of(&q);
+        set_modes(&w, i / MESSAGES);
+        bool tenants = q.from > 0 && (q.to == TO_OWN || q.to == TO_THEIRS);
+        struct selection s = select_out(w.table, &w.routes, &m);
+        CHECK(((s.contract.rules & RULE_TENANT) != 0) == tenants);
+        CHECK(!tenants || contract_at_least(&s.contract, &least));
+        CHECK(!tenants || !s.test || contract_at_least(&s.test_contract, &least));
+        m.org = SPAN_NONE;
+        struct selection other = select_out(w.table, &w.routes, &m);
+        if (tenants && other.by == s.by) {
+            struct contract both = contract_join(other.contract, least);
+            CHECK(contract_eq(&both, &s.contract));
+        }
+        asked += tenants;
+    }
+    printf("  proof: tenants are never in clear: %u cases, %u of tenants\n", cases, asked);
+    world_done(&w);
+}
+
 TEST(proof_test_mode_changes_nothing_that_is_sent)
 {
     struct world w;

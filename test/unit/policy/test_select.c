@@ -148,8 +148,6 @@ TEST(select_precedence)
         { "nobody's mail", "", "else.where", "", "-" },
         { "an organisation that is gone", "bankrupt", "else.where", "", "-" },
         { "accepted is for accepted ones", "hospital", "org", "", "hospital/any" },
-        { "the sender's connectors do not count for another's recipient (R26)", "hospital",
-          "clinic.example", "", "-" },
     };
     struct world w;
     world_of(&w, all_kinds);
@@ -163,6 +161,77 @@ TEST(select_precedence)
         CHECK((s.by != NULL) == (s.contract.rules == RULE_CONNECTOR));
         CHECK(!s.by || s.route == &s.by->route);
     }
+    world_end(&w);
+}
+
+TEST(select_other_tenant)
+{
+    struct world w;
+    world_of(&w, all_kinds);
+    test_case("the sender's connectors do not count for another's recipient (R26)");
+    struct outbound_message m = message("hospital", "clinic.example", "");
+    struct selection s = select_out(w.table, &w.routes, &m);
+    CHECK(!s.by && s.route == &w.routes.mx_default);
+    CHECK_NUM(s.contract.need, TLS_NEED_ENCRYPT);
+    CHECK(s.contract.forward_secret);
+    CHECK_NUM(s.contract.rules, RULE_TENANT);
+    world_end(&w);
+}
+
+/* R17, R18: whose mail it is must be known, both must be here, and a network between. */
+TEST(r17_r18_select_tenants_never_in_clear)
+{
+    static const char *const connectors[OUT_MAX] = { "hospital/own enforce accepted" };
+    static const struct {
+        const char *name, *org, *to;
+        bool asked;
+    } rows[] = {
+        { "from one to another", "hospital", "clinic.example", true },
+        { "within one", "hospital", "a.hospital.example", true },
+        { "the other way", "clinic", "hospital.example", true },
+        { "to somebody else", "hospital", "else.where", false },
+        { "nobody's mail", "", "hospital.example", false },
+        { "of one that is gone", "bankrupt", "hospital.example", false },
+    };
+    struct world w;
+    world_of(&w, connectors);
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        test_case(rows[i].name);
+        w.out[0].c.weakening[WEAKEN_PLAINTEXT] =
+            (struct weakening){ SPAN("o"), SPAN("r"), UNTIL_MS };
+        struct outbound_message m = message(rows[i].org, rows[i].to, "");
+        struct selection s = select_out(w.table, &w.routes, &m);
+        CHECK(((s.contract.rules & RULE_TENANT) != 0) == rows[i].asked);
+        CHECK(rows[i].asked == (s.contract.need >= TLS_NEED_ENCRYPT));
+        CHECK(rows[i].asked == s.contract.forward_secret);
+        CHECK(!rows[i].asked || contract_breach(&s.contract, &(struct tls_facts){ .on = false }));
+    }
+    world_end(&w);
+}
+
+TEST(r17_select_tenants_on_this_machine)
+{
+    static const char *const connectors[OUT_MAX] = { "hospital/off off *" };
+    static struct route_host path = { .name = { "/run/lmtp", 9 }, .is_path = true };
+    static struct route_host loopback = { .name = { "127.0.0.1", 9 }, .port = 24 };
+    struct world w;
+    world_start(&w);
+    connector_read(&w, connectors[0]);
+    w.route = (struct route){ .kind = ROUTE_MAILDIR,
+                              .pattern = SPAN("clinic.example"),
+                              .contract = contract_none() };
+    world_built(&w);
+    struct outbound_message m = message("hospital", "clinic.example", "");
+    struct selection s = select_out(w.table, &w.routes, &m);
+    CHECK_NUM(s.contract.rules, RULE_LOCAL);
+    w.route.kind = ROUTE_LMTP;
+    w.route.host = &path;
+    w.route.n_host = 1;
+    s = select_out(w.table, &w.routes, &m);
+    CHECK(s.contract.rules == RULE_LOCAL && s.contract.need == TLS_NEED_TRY);
+    w.route.host = &loopback; /* TCP is a network, as for REQUIRETLS */
+    s = select_out(w.table, &w.routes, &m);
+    CHECK(s.contract.rules == RULE_TENANT && s.contract.need == TLS_NEED_ENCRYPT);
     world_end(&w);
 }
 
