@@ -29,18 +29,18 @@ LIBS_ctl := -ljansson
 LIBS_sys := -lseccomp
 LIBS_cert := -lcurl
 LIBS := $(LIBS_io) $(LIBS_store) $(LIBS_ctl) $(LIBS_sys) -lpthread
-# of the tool, and of whatever else fetches
-LIBS_TOOL := $(LIBS) $(LIBS_cert)
+# of the tool; the daemon asks postern-fetcher, which has libcurl for all of it
+LIBS_FETCH := $(LIBS) $(LIBS_cert)
 
-PRODUCT := base mail proto policy io store cert sys keeper ctl gate cli
+PRODUCT := base mail proto policy io store cert sys keeper fetcher ctl gate cli
 srcs = $(sort $(wildcard $(1)/*.c))
 objs = $(patsubst %.c,$(O)/%.o,$(call srcs,$(1)))
-MAINS := gate/main.c cli/main.c
-# What the simulator replaces at link time: the five seams (ARCHITECTURE.md, section 1).
+MAINS := gate/main.c cli/main.c fetcher/main.c
+# What the simulator replaces at link time: the six seams (ARCHITECTURE.md, section 1).
 SEAMS := io/loop_epoll.c io/inet.c io/work.c io/tls.c io/tls_ctx.c io/tls_facts.c io/tls_judge.c io/tls_pem.c \
-         io/tls_make.c io/tls_look.c io/dns_unbound.c io/maildir.c gate/supervisor.c gate/child.c \
-         gate/keeping.c gate/spawn.c gate/loaded.c gate/reload.c keeper/keeper.c keeper/ask.c \
-         keeper/provider.c
+         io/tls_make.c io/tls_look.c io/dns_unbound.c io/maildir.c gate/supervisor.c gate/child.c gate/helper.c \
+         gate/spawn.c gate/loaded.c gate/reload.c gate/fetching.c fetcher/fetcher.c cert/exchange_curl.c \
+         cert/fetch_curl.c keeper/keeper.c keeper/ask.c keeper/provider.c
 
 lib_objs = $(foreach f,$(1),$(filter-out $(patsubst %.c,$(O)/%.o,$(MAINS)),$(call objs,$(f))))
 
@@ -53,18 +53,24 @@ LAYERS_store := base mail io store
 LAYERS_cert := base mail cert
 LAYERS_sys := base mail sys
 LAYERS_keeper := base mail proto io sys keeper
+LAYERS_fetcher := base mail io proto cert sys fetcher
 LAYERS_ctl := base ctl
-LAYERS_gate := base mail proto policy io store sys keeper ctl gate
-LAYERS_cli := $(LAYERS_gate) cert cli
+LAYERS_gate := base mail proto policy io store cert sys keeper fetcher ctl gate
+LAYERS_cli := $(LAYERS_gate) cli
+
+# What a worker needs of HTTP: which URLs there are, and how to ask.
+WORKER_FETCH := $(O)/cert/fetch_url.o $(O)/fetcher/wire.o
 
 .SECONDARY:
 .PHONY: all check unit tidy purity format fuzz-build clean bench-tools
-all: $(O)/posternd $(O)/postern
+all: $(O)/posternd $(O)/postern-fetcher $(O)/postern
 
-$(O)/posternd: $(O)/gate/main.o $(call lib_objs,base mail proto policy io store sys keeper ctl gate)
+$(O)/posternd: $(O)/gate/main.o $(call lib_objs,base mail proto policy io store sys keeper ctl gate) $(WORKER_FETCH)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
-$(O)/postern: $(O)/cli/main.o $(call lib_objs,base mail proto policy io store cert sys keeper ctl gate cli)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_TOOL)
+$(O)/postern-fetcher: $(O)/fetcher/main.o $(call lib_objs,base sys fetcher) $(patsubst %,$(O)/%.o,cert/fetch_url cert/exchange_curl io/loop_epoll io/inet mail/ip)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcurl -lseccomp
+$(O)/postern: $(O)/cli/main.o $(call lib_objs,base mail proto policy io store cert sys keeper fetcher ctl gate cli)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_FETCH)
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
@@ -75,7 +81,7 @@ UNITS := $(filter $(PRODUCT),$(notdir $(wildcard test/unit/*)))
 UNIT_ALSO_keeper := test/unit/io/pki.c test/unit/io/tls_pair.c
 define unit_rule
 $(O)/unit_$(1): $(patsubst %.c,$(O)/%.o,$(wildcard test/unit/$(1)/*.c) $(UNIT_ALSO_$(1)) test/test.c test/golden.c) $(call lib_objs,$(LAYERS_$(1)))
-	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(if $$(filter cert,$(LAYERS_$(1))),$$(LIBS_TOOL),$$(LIBS))
+	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(if $$(filter cert,$(LAYERS_$(1))),$$(LIBS_FETCH),$$(LIBS))
 endef
 $(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
 unit: $(patsubst %,$(O)/unit_%,$(UNITS))
@@ -83,7 +89,7 @@ unit: $(patsubst %,$(O)/unit_%,$(UNITS))
 check: tidy unit
 
 # --- the simulator: the real gate and store over simulated leaves
-SIM_OBJS = $(call objs,sim) $(filter-out $(patsubst %.c,$(O)/%.o,$(SEAMS)),$(call lib_objs,base mail proto policy io store keeper ctl gate))
+SIM_OBJS = $(call objs,sim) $(filter-out $(patsubst %.c,$(O)/%.o,$(SEAMS)),$(call lib_objs,base mail proto policy io store cert keeper fetcher ctl gate))
 $(O)/postern-sim: $(SIM_OBJS)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(O)/sim_stories: $(call objs,test/sim) $(O)/test/test.o $(O)/test/golden.o $(filter-out $(O)/sim/main.o,$(SIM_OBJS))
@@ -100,12 +106,11 @@ $(O)/bench-%: $(O)/bench/%.o $(call objs,bench/lib) $(call lib_objs,base)
 
 # --- fuzz targets: V=fuzz CC=clang-14
 FUZZERS := $(patsubst fuzz/%.c,%,$(wildcard fuzz/fuzz_*.c))
-$(O)/fuzz_%: $(O)/fuzz/fuzz_%.o $(call lib_objs,base mail proto policy io store keeper ctl gate sys)
-	$(Q)$(CC) $(LDFLAGS) $(if $(filter fuzz,$(V)),-fsanitize=fuzzer) -o $@ $^ $(LIBS_TOOL)
+$(O)/fuzz_%: $(O)/fuzz/fuzz_%.o $(call lib_objs,base mail proto policy io store cert keeper fetcher ctl gate sys)
+	$(Q)$(CC) $(LDFLAGS) $(if $(filter fuzz,$(V)),-fsanitize=fuzzer) -o $@ $^ $(LIBS_FETCH)
 # besides what the rule for all has
-$(O)/fuzz_import: $(call lib_objs,cli cert)
-$(O)/fuzz_suppose: $(call lib_objs,cli cert)
-$(O)/fuzz_cert: $(call lib_objs,cert)
+$(O)/fuzz_import: $(call lib_objs,cli)
+$(O)/fuzz_suppose: $(call lib_objs,cli)
 fuzz-build: $(patsubst %,$(O)/%,$(FUZZERS))
 
 tidy:

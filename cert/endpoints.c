@@ -94,7 +94,7 @@ static void ask(struct asking *a, struct span body, const char *type, uint64_t m
                                            .body_max = max,
                                            .rules = a->k->rules };
     buf_init(&a->body, max);
-    a->k->fetch(&request, &a->body, &r);
+    a->k->fetch(a->k->arg, &request, &a->body, &r);
     note_exchange(a->e, &r);
     a->e->bytes = a->body.n;
 }

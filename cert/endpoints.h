@@ -51,7 +51,7 @@ struct endpoint {
     int64_t this_ms, next_ms, took_ms;
 };
 
-typedef void endpoint_fetch_fn(const struct fetch_request *request, struct buf *body,
+typedef void endpoint_fetch_fn(void *arg, const struct fetch_request *request, struct buf *body,
                                struct fetch_result *ret);
 
 struct endpoint_check {
@@ -62,6 +62,7 @@ struct endpoint_check {
     int64_t now_ms; /* wall */
     struct arena *arena;
     endpoint_fetch_fn *fetch;
+    void *arg; /* of fetch */
 };
 
 struct endpoint_list {

@@ -1,11 +1,12 @@
 /* fetch.h - one HTTP exchange under bounds, and the certificates that a server shows: the interface
- * of whoever fetches, and fetch_curl.c, which does it with libcurl in this process.
+ * of whoever fetches. fetch_curl.c does it in this process and blocks; the fetcher (fetcher/) does
+ * many at once for workers, who ask it through gate/fetching.h. Both are exchange.h underneath.
  *
  * A redirect is not followed; it is an answer like others. Only http and https. Every exchange has
  * a deadline and a bound on the body. Addresses of this host, of private networks and of other
  * special uses are refused after the name was resolved (T-45), unless private ones are allowed.
- * TLS of https is checked against the system's anchors. Blocking, and of one thread: not for a
- * loop.
+ * TLS of https is checked against the system's anchors, or those of the rules, and for the host of
+ * the URL.
  */
 #ifndef CERT_FETCH_H
 #define CERT_FETCH_H
@@ -14,12 +15,29 @@
 
 enum fetch_phase { FETCH_URL, FETCH_DNS, FETCH_TCP, FETCH_TLS, FETCH_HTTP, FETCH_DONE };
 
-enum { FETCH_WHY_MAX = 200, FETCH_ADDRESS_MAX = 64 };
+/* Of https: why the server's certificate was not accepted. */
+enum fetch_tls {
+    FETCH_TLS_NONE, /* no https, or it did not come to a certificate */
+    FETCH_TLS_OK,
+    FETCH_TLS_EXPIRED, /* or not yet valid */
+    FETCH_TLS_NAME,    /* valid, but not for this host */
+    FETCH_TLS_UNTRUSTED,
+    FETCH_TLS_FAILED, /* otherwise: no common version, revoked ... */
+    FETCH_TLS_COUNT_
+};
+
+enum {
+    FETCH_URL_MAX = 2048,
+    FETCH_TYPE_MAX = 128,
+    FETCH_WHY_MAX = 200,
+    FETCH_ADDRESS_MAX = 64,
+};
 
 struct fetch_rules {
     int64_t timeout_ms; /* of the whole exchange */
     struct span proxy; /* "http://proxy.example:3128"; empty: none, whatever the environment says */
     bool allow_private; /* loopback, private networks ... */
+    struct span ca_pem; /* anchors of https; empty: the system's */
 };
 
 struct fetch_request {
@@ -32,13 +50,18 @@ struct fetch_request {
 struct fetch_result {
     enum fetch_phase reached; /* FETCH_DONE: a whole answer with status 200; else what failed */
     bool timed_out, refused_by_us;
+    bool not_tried;  /* nobody could be asked to do it: nothing is known of the server */
+    bool too_big;    /* the answer is larger than body_max */
     unsigned status; /* of HTTP; 0: none came */
+    enum fetch_tls tls;
+    char content_type[FETCH_TYPE_MAX]; /* as the server says it, cut; printable ASCII */
     char address[FETCH_ADDRESS_MAX];
     char why[FETCH_WHY_MAX]; /* what failed, with a hint; empty when done */
     int64_t took_ms;
 };
 
-/* The body is appended to *body, which has room for body_max bytes. */
+/* Blocks; for one thread: not for a loop. The body is appended to *body, which has room for
+ * body_max bytes. */
 void fetch(const struct fetch_request *request, struct buf *body, struct fetch_result *ret);
 
 /* May this address be asked? Not: this host, networks that are private or for special uses. */

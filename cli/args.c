@@ -30,6 +30,7 @@ static const struct option {
     { "url", 0, TEXT, AT(url), "URL", "only this address" },
     { "store", 0, TEXT, AT(store), "FILE", "trust anchors, PEM (default: the system's)" },
     { "proxy", 0, TEXT, AT(proxy), "URL", "http://HOST:PORT; the environment names none" },
+    { "here", 0, FLAG, AT(here), NULL, "ask from this process, not from the daemon" },
     { "allow-private", 0, FLAG, AT(allow_private), NULL,
       "ask addresses of this host and of private networks, too" },
     { "format", 0, TEXT, AT(format), "WORD", "text, html or json" },

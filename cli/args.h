@@ -18,7 +18,7 @@ struct args {
     struct span cert, url, proxy, store, format, name, sha256, expiring, save;
     struct span client_cert, supposed[ARGS_IF_MAX];
     unsigned n_if;
-    bool allow_private;
+    bool allow_private, here;
     uint64_t limit, timeout, days; /* 0: not given */
     struct span word[ARGS_WORDS_MAX];
     unsigned n_word;

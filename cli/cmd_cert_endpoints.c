@@ -1,10 +1,11 @@
 /* postern cert endpoints: can this machine ask whom the certificates name? (R35-R38) */
 #include "cli/cert_file.h"
 #include "cli/cert_text.h"
+#include "cli/fetch_daemon.h"
 
 #include "cert/endpoints.h"
 
-enum { TIMEOUT_SECONDS = 30 };
+enum { TIMEOUT_SECONDS = 30, DAEMON_TIMEOUT_MS = 50 * 1000 };
 
 /* One run of the command. */
 struct run {
@@ -12,7 +13,20 @@ struct run {
     struct arena arena;
     struct cert_chain chain, store;
     struct endpoint_list list;
+    struct ask *daemon; /* NULL: asked from here */
 };
+
+static void fetch_here(void *arg, const struct fetch_request *request, struct buf *body,
+                       struct fetch_result *ret)
+{
+    (void)arg;
+    fetch(request, body, ret);
+}
+
+static const char *asked_from(const struct run *r)
+{
+    return r->daemon ? "the daemon: its user, proxy and rules" : "here, not from the daemon";
+}
 
 /* --- text --- */
 
@@ -99,11 +113,13 @@ static void put_text(const struct run *r, struct buf *out)
     table_done(&t);
     put_notes(r, out);
     put_hosts(&r->list, out);
-    if (r->list.n == 0)
+    if (r->list.n == 0) {
         buf_put(out, SPAN("no address is named that could be asked\n"));
-    else
-        buf_putf(out, "%u of %u well%s\n", r->list.n - r->list.n_failed, r->list.n,
-                 r->list.n_revoked > 0 ? "; REVOKED" : "");
+        return;
+    }
+    buf_putf(out, "asked from %s\n", asked_from(r));
+    buf_putf(out, "%u of %u well%s\n", r->list.n - r->list.n_failed, r->list.n,
+             r->list.n_revoked > 0 ? "; REVOKED" : "");
 }
 
 /* --- JSON --- */
@@ -136,6 +152,7 @@ static enum cli_exit show_json(const struct run *r, enum cli_exit code)
 {
     struct ctl *out = ctl_new();
     ctl_set_bool(out, "ok", code == CLI_OK);
+    ctl_set(out, "asked_from", r->daemon ? SPAN("daemon") : SPAN("here"));
     ctl_set_num(out, "failed", r->list.n_failed);
     ctl_set_num(out, "revoked", r->list.n_revoked);
     ctl_array(out, "endpoints");
@@ -179,6 +196,24 @@ static enum err gather(struct run *r, struct why *why)
     return e;
 }
 
+/* By its socket, when one runs and nothing says otherwise: --proxy and --allow-private are rules of
+ * this process, not of the daemon's. */
+static void find_daemon(struct run *r)
+{
+    const struct args *a = r->c->args;
+    struct why why;
+    if (a->here || a->proxy.n > 0 || a->allow_private)
+        return;
+    char *run = cli_run(r->c);
+    r->daemon = NEW(struct ask);
+    if (ask_open(r->daemon, run, &why) != ERR_OK || r->daemon->n_worker == 0) {
+        ask_close(r->daemon);
+        mem_free(r->daemon);
+        r->daemon = NULL;
+    }
+    mem_free(run);
+}
+
 static enum cli_exit run_check(struct run *r)
 {
     const struct args *a = r->c->args;
@@ -187,15 +222,19 @@ static enum cli_exit run_check(struct run *r)
         out_complain("%s", why.text);
         return CLI_FAILED;
     }
-    const struct endpoint_check check = {
+    find_daemon(r);
+    struct endpoint_check check = {
         .chain = r->chain.n > 0 ? &r->chain : NULL,
         .store = &r->store,
         .url = a->url,
         .rules = cert_file_rules(a, TIMEOUT_SECONDS),
         .now_ms = r->c->now_ms,
         .arena = &r->arena,
-        .fetch = fetch,
+        .fetch = r->daemon ? fetch_daemon : fetch_here,
+        .arg = r->daemon ? &r->daemon->worker[0] : NULL,
     };
+    if (r->daemon && check.rules.timeout_ms > DAEMON_TIMEOUT_MS)
+        check.rules.timeout_ms = DAEMON_TIMEOUT_MS;
     endpoints_check(&check, &r->list);
     return show(r);
 }
@@ -213,6 +252,9 @@ enum cli_exit cmd_cert_endpoints(const struct cli *c)
         return cli_usage("--host and --cert are two chains: name one of them");
     arena_init(&r.arena, CERT_ARENA_MAX);
     enum cli_exit code = run_check(&r);
+    if (r.daemon)
+        ask_close(r.daemon);
+    mem_free(r.daemon);
     arena_done(&r.arena);
     return code;
 }

@@ -2,9 +2,10 @@
  * sys/channel.h.
  *
  *   BOOT    descriptors: bundle, shared memory, control, metrics (or the bundle again), a link to
- *           the keeper, listeners...
+ *           the keeper, a link to the fetcher, listeners...
  *   RELOAD  descriptor: bundle
  *   KEEPER  descriptor: a link to the keeper, in the place of the one before
+ *   FETCHER descriptor: the same, to the fetcher
  *   STOP    none
  *
  * A worker answers READY once it accepts mail; its end of the channel closing is its death. */
@@ -14,7 +15,7 @@
 #include "gate/spawn.h"
 #include "gate/worker.h"
 
-enum boot_kind { BOOT_START = 1, BOOT_RELOAD, BOOT_STOP, BOOT_READY, BOOT_KEEPER };
+enum boot_kind { BOOT_START = 1, BOOT_RELOAD, BOOT_STOP, BOOT_READY, BOOT_KEEPER, BOOT_FETCHER };
 
 /* Shared by all processes: one row or part a worker. */
 struct boot_shared {
@@ -41,6 +42,7 @@ enum {
     BOOT_FD_CONTROL,
     BOOT_FD_METRICS,
     BOOT_FD_KEEPER,
+    BOOT_FD_FETCHER,
     BOOT_FD_LISTEN
 };
 

@@ -2,6 +2,7 @@
 #include "gate/boot.h"
 
 #include "base/log.h"
+#include "gate/fetching.h"
 #include "gate/reload.h"
 #include "gate/restart.h"
 #include "keeper/ask.h"
@@ -201,6 +202,8 @@ static void child_told(void *arg)
         reload_start(c->reload, fd[0], span_z(m.config_path), &m.config);
     if (m.kind == BOOT_KEEPER && n_fd == 1)
         keeper_link(fd[0]);
+    if (m.kind == BOOT_FETCHER && n_fd == 1)
+        fetching_link(c->worker->fetching, fd[0]);
     if (m.kind == BOOT_STOP)
         worker_stop(c->worker, m.stop_within_ms);
 }
@@ -230,6 +233,7 @@ static enum err child_start(struct child *c, struct why *why)
     wb->index = c->boot.index;
     wb->uid = geteuid();
     wb->n_workers = c->boot.n_workers;
+    wb->fetcher_fd = c->fd[BOOT_FD_FETCHER];
     wb->control_fd = c->fd[BOOT_FD_CONTROL];
     wb->metrics_fd = c->boot.has_metrics ? c->fd[BOOT_FD_METRICS] : -1;
     if (!c->boot.has_metrics)

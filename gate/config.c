@@ -75,6 +75,7 @@ static void set_defaults(struct config *c)
     };
     c->dns.timeout_ms = 10 * SECOND_MS;
     c->smtp_port = 25;
+    c->fetch.timeout_ms = 30 * SECOND_MS;
     c->dane = DANE_OPPORTUNISTIC;
     c->sts = STS_OPPORTUNISTIC;
     c->trace_keep_ms = 14 * (int64_t)DAY_MS;

@@ -9,6 +9,7 @@
 #ifndef GATE_CONFIG_H
 #define GATE_CONFIG_H
 
+#include "cert/fetch.h"
 #include "gate/limits.h"
 #include "io/dns.h"
 #include "io/tls.h"
@@ -93,7 +94,8 @@ struct config {
     struct retry_config retry;
     struct window_config window;
     struct dns_config dns;
-    uint16_t smtp_port;  /* of MX hosts */
+    struct fetch_rules fetch; /* what the fetcher goes by */
+    uint16_t smtp_port;       /* of MX hosts */
     enum dane_mode dane; /* of mail by MX, and of connectors that say nothing: off, opportunistic */
     enum sts_mode sts;
     struct ip local_address[2]; /* outgoing, v4 and v6; IP_NONE: any */

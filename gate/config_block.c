@@ -361,6 +361,7 @@ static const struct setting rows[] = {
     { "retry", "retry { first = \"5m\" }", SETTING_BLOCK, .read = read_retry, AT(retry) },
     { "sessions", "sessions { max = 20 }", SETTING_BLOCK, .read = read_sessions, AT(window) },
     { "out", "out { port = 25 }", SETTING_BLOCK, .read = read_out },
+    { "fetch", "fetch { timeout = \"30s\" }", SETTING_BLOCK, .read = make_fetch, AT(fetch) },
     { "limits", "limits { message_size = 50M }", SETTING_BLOCK, .read = read_limits, AT(limits) },
     { "metrics", "metrics = \"127.0.0.1:9925\"", .read = read_metrics, AT(metrics) },
     { "trace_keep", "trace_keep = \"14d\"", .read = read_duration, AT(trace_keep_ms),

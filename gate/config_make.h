@@ -104,7 +104,7 @@ MUST_USE enum err make_setting(struct config_make *m, const struct tree *t,
 /* An organisation's. */
 MUST_USE enum err make_org_domain(struct reader *r, const struct setting *s, const struct tree *t,
                                   bool *ret_authoritative);
-setting_fn make_domain, make_route, make_certificate, make_tls, make_organisation;
+setting_fn make_domain, make_route, make_certificate, make_tls, make_organisation, make_fetch;
 setting_fn make_self, make_node;
 /* config_tls.c: of the file that the only value of t names, struct span: PEM. */
 setting_fn make_pem;

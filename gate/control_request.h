@@ -7,6 +7,7 @@
  *   control_change.c   queue-change
  *   control_connector.c  connector-list
  *   control_rights.c   who may ask what, and what of it is told
+ *   control_fetch.c    fetch
  *   control_explain.c  explain, for `postern explain` without a daemon as well
  *
  * A request begins in request_begin and ends in request_done, at once or when the store, the DNS or
@@ -82,5 +83,6 @@ void control_shards(struct request *r);
 void control_change(struct request *r);
 void control_explain(struct request *r);
 void control_connectors(struct request *r);
+void control_fetch(struct request *r);
 
 #endif

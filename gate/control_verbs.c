@@ -467,6 +467,7 @@ static const struct verb {
     { "trace", RIGHT_OWN, true, verb_trace },
     { "explain", RIGHT_OWN, false, control_explain },
     { "connector-list", RIGHT_OWN, false, control_connectors },
+    { "fetch", RIGHT_ALL, false, control_fetch },
 };
 
 static struct store *store_of_shard(const struct worker *w, int64_t shard)

@@ -1,5 +1,6 @@
 #include "gate/loaded.h"
 
+#include "fetcher/wire.h"
 #include "sys/channel.h"
 
 #include <errno.h>
@@ -42,6 +43,16 @@ static enum err split(struct span bundle, struct loaded *ret, struct why *why)
     return e;
 }
 
+static enum err settings(struct loaded *ret, struct why *why)
+{
+    struct buf b;
+    buf_init(&b, FETCHER_SETTINGS_MAX);
+    fetcher_settings_make(&ret->config->fetch, &b);
+    enum err e = seal("postern-fetch", &b, &ret->fetch_fd, why);
+    buf_done(&b);
+    return e;
+}
+
 enum err loaded_read(struct span path, const struct config_boot *boot, struct loaded *ret,
                      struct why *why)
 {
@@ -50,7 +61,12 @@ enum err loaded_read(struct span path, const struct config_boot *boot, struct lo
     struct config_source source = config_source_disk(&bundle);
     enum err e = config_load(path, &source, boot, &ret->config, why);
     if (e == ERR_OK) {
-        e = split(buf_span(&bundle), ret, why);
+        e = settings(ret, why);
+        if (e == ERR_OK) {
+            e = split(buf_span(&bundle), ret, why);
+            if (e != ERR_OK)
+                close(ret->fetch_fd);
+        }
         if (e != ERR_OK)
             config_unref(ret->config);
     }
@@ -63,4 +79,5 @@ void loaded_done(struct loaded *l)
     config_unref(l->config);
     close(l->bundle_fd);
     close(l->keys_fd);
+    close(l->fetch_fd);
 }

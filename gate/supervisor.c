@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "gate/folders.h"
-#include "gate/keeping.h"
+#include "gate/helper.h"
 #include "gate/loaded.h"
 #include "gate/restart.h"
 #include "gate/spawn.h"
@@ -39,6 +39,8 @@ enum {
     UNREAD_MS = 1000,
 };
 
+enum { KEEPER, FETCHER, HELPERS };
+
 struct child_slot {
     pid_t pid; /* 0: not running */
     int channel;
@@ -48,10 +50,10 @@ struct child_slot {
         listening; /* not while it fails to start: the kernel must not give it a share of clients */
     int64_t started_ms, start_at_ms;
     int64_t backoff_ms;
-    bool ready;        /* it said so: what it is told it should read */
-    bool link_owed;    /* it has yet to get a link to the keeper that runs now */
-    bool owed;         /* it has yet to be told what holds now */
-    int64_t unread_ms; /* so long it has not read what it was told */
+    bool ready;              /* it said so: what it is told it should read */
+    bool link_owed[HELPERS]; /* it has yet to get a link to the one that runs now */
+    bool owed;               /* it has yet to be told what holds now */
+    int64_t unread_ms;       /* so long it has not read what it was told */
     int64_t looked_ms, look_at_ms;
 };
 
@@ -61,7 +63,7 @@ struct supervisor {
     struct config_boot boot;
     int bundle_fd, shared_fd, metrics_fd, signal_fd, lock_fd;
     struct owner owner;
-    struct keeping keeping;
+    struct helper helper[HELPERS];
     unsigned n;
     unsigned n_shard; /* files there are, or will be */
     struct child_slot child[STATS_WORKERS_MAX];
@@ -93,7 +95,8 @@ static void warn_of(void *arg, const char *text)
     log_end();
 }
 
-/* The keeper has the keys before any worker hears of the certificates. */
+/* The helpers have theirs before any worker hears of the configuration: the keeper the keys of its
+ * certificates. */
 static void take_loaded(struct supervisor *s, const struct loaded *l)
 {
     if (s->config) {
@@ -102,7 +105,10 @@ static void take_loaded(struct supervisor *s, const struct loaded *l)
     }
     s->config = l->config;
     s->bundle_fd = l->bundle_fd;
-    keeping_keys(&s->keeping, l->keys_fd, l->n_keys);
+    for (unsigned which = 0; which < HELPERS; which++)
+        s->helper[which].log_level = l->config->log_level;
+    helper_material(&s->helper[KEEPER], l->keys_fd, l->n_keys > 0);
+    helper_material(&s->helper[FETCHER], l->fetch_fd, true);
 }
 
 static void fresh_tickets(struct supervisor *s)
@@ -137,24 +143,30 @@ static void tell_all(struct supervisor *s)
             child_tell(s, &s->child[i]);
 }
 
-/* A link to the keeper that runs now. */
-static void child_link(struct supervisor *s, unsigned i)
+/* A link to the helper that runs now. */
+static void child_link(struct supervisor *s, unsigned i, unsigned which)
 {
+    static const enum boot_kind kinds[] = { [KEEPER] = BOOT_KEEPER, [FETCHER] = BOOT_FETCHER };
     struct child_slot *c = &s->child[i];
-    struct boot_message m = { .kind = BOOT_KEEPER };
+    struct boot_message m = { .kind = kinds[which] };
     int fd;
-    c->link_owed = true;
-    if (keeping_link(&s->keeping, i, &fd) != ERR_OK)
+    c->link_owed[which] = true;
+    if (helper_link(&s->helper[which], i, &fd) != ERR_OK)
         return;
-    c->link_owed = channel_send(c->channel, &m, sizeof m, &fd, 1) == ERR_AGAIN;
+    c->link_owed[which] = channel_send(c->channel, &m, sizeof m, &fd, 1) == ERR_AGAIN;
     close(fd);
 }
 
-static void link_all(struct supervisor *s)
+static void link_all(struct supervisor *s, unsigned which)
 {
     for (unsigned i = 0; i < s->n; i++)
         if (s->child[i].pid > 0)
-            child_link(s, i);
+            child_link(s, i, which);
+}
+
+static bool link_owed(const struct child_slot *c)
+{
+    return c->link_owed[KEEPER] || c->link_owed[FETCHER];
 }
 
 static bool child_is_ready(struct child_slot *c)
@@ -189,15 +201,16 @@ static void child_watch(struct supervisor *s, struct child_slot *c, unsigned i, 
     int64_t since = now - c->looked_ms;
     if (c->owed)
         child_tell(s, c);
-    if (c->link_owed)
-        child_link(s, i);
+    for (unsigned which = 0; which < HELPERS; which++)
+        if (c->link_owed[which])
+            child_link(s, i, which);
     bool unread = channel_unread(c->channel);
     if (unread && child_is_ready(c))
         c->unread_ms += since < 2 * UNREAD_MS ? since : 2 * UNREAD_MS;
     else
         c->unread_ms = 0;
     c->looked_ms = now;
-    c->look_at_ms = c->owed || c->link_owed ? now + OWED_MS : unread ? now + UNREAD_MS : INT64_MAX;
+    c->look_at_ms = c->owed || link_owed(c) ? now + OWED_MS : unread ? now + UNREAD_MS : INT64_MAX;
     if (c->unread_ms < DEAF_MS)
         return;
     c->unread_ms = 0;
@@ -291,7 +304,7 @@ static enum err open_sockets(struct supervisor *s, struct why *why)
 static void child_tell_start(struct supervisor *s, unsigned i)
 {
     const struct child_slot *c = &s->child[i];
-    int link;
+    int link[HELPERS] = { -1, -1 };
     struct boot_message m = { .kind = BOOT_START,
                               .index = i,
                               .n_workers = s->n,
@@ -309,12 +322,16 @@ static void child_tell_start(struct supervisor *s, unsigned i)
         fd[BOOT_FD_LISTEN + k] = c->listen_fd[k];
     for (unsigned shard = i; shard < s->n_shard && m.n_shard < WORKER_SHARDS_MAX; shard += s->n)
         m.shard[m.n_shard++] = shard;
-    enum err e = keeping_link(&s->keeping, i, &link);
-    if (e == ERR_OK) {
-        fd[BOOT_FD_KEEPER] = link;
+    enum err e = ERR_OK;
+    for (unsigned which = 0; which < HELPERS && e == ERR_OK; which++)
+        e = helper_link(&s->helper[which], i, &link[which]);
+    fd[BOOT_FD_KEEPER] = link[KEEPER];
+    fd[BOOT_FD_FETCHER] = link[FETCHER];
+    if (e == ERR_OK)
         e = channel_send(c->channel, &m, sizeof m, fd, BOOT_FD_LISTEN + m.n_listen);
-        close(link);
-    }
+    for (unsigned which = 0; which < HELPERS; which++)
+        if (link[which] >= 0)
+            close(link[which]);
     if (e != ERR_OK)
         (void)kill(c->pid, SIGKILL); /* it would wait for that for ever */
 }
@@ -325,12 +342,12 @@ static void child_spawn(struct supervisor *s, unsigned i)
     struct why why;
     c->started_ms = now_ms();
     if ((!c->listening && open_listeners(s, c, &why) != ERR_OK) ||
-        spawn("--worker", &c->pid, &c->channel) != ERR_OK) {
+        spawn("--worker", -1, &c->pid, &c->channel) != ERR_OK) {
         c->pid = 0;
         c->start_at_ms = c->started_ms + BACKOFF_MAX_MS;
         return;
     }
-    c->ready = c->owed = c->link_owed = false;
+    c->ready = c->owed = c->link_owed[KEEPER] = c->link_owed[FETCHER] = false;
     c->unread_ms = 0;
     c->looked_ms = c->look_at_ms = c->started_ms;
     child_tell_start(s, i);
@@ -367,8 +384,9 @@ static void reap(struct supervisor *s)
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        if (pid == s->keeping.pid)
-            keeping_died(&s->keeping, status, now_ms());
+        for (unsigned which = 0; which < HELPERS; which++)
+            if (pid == s->helper[which].pid)
+                helper_died(&s->helper[which], status, now_ms());
         for (unsigned i = 0; i < s->n; i++)
             if (s->child[i].pid == pid)
                 child_died(s, i, status);
@@ -415,8 +433,10 @@ static void take_signals(struct supervisor *s)
 static int next_wait_ms(const struct supervisor *s)
 {
     int64_t at = s->stopping ? s->kill_at_ms : s->tickets_at_ms;
-    int64_t keeper = keeping_next_ms(&s->keeping);
-    at = keeper < at ? keeper : at;
+    for (unsigned which = 0; which < HELPERS; which++) {
+        int64_t due = helper_next_ms(&s->helper[which]);
+        at = due < at ? due : at;
+    }
     for (unsigned i = 0; i < s->n; i++) {
         const struct child_slot *c = &s->child[i];
         int64_t due = c->pid > 0 ? c->look_at_ms : s->stopping ? INT64_MAX : c->start_at_ms;
@@ -433,8 +453,9 @@ static void do_due(struct supervisor *s)
         fresh_tickets(s);
         tell_all(s); /* what is on disk by now waits for somebody to say "reload" */
     }
-    if (keeping_tick(&s->keeping, now))
-        link_all(s);
+    for (unsigned which = 0; which < HELPERS; which++)
+        if (helper_tick(&s->helper[which], now))
+            link_all(s, which);
     for (unsigned i = 0; i < s->n; i++) {
         struct child_slot *c = &s->child[i];
         if (c->pid > 0 && s->stopping && now >= s->kill_at_ms)
@@ -483,6 +504,10 @@ static enum err supervisor_start(struct supervisor *s, struct why *why)
         return ERR_IO;
     fresh_tickets(s);
     s->boot.generation = 1;
+    s->helper[KEEPER].role = &helper_keeper;
+    s->helper[KEEPER].program = -1;
+    s->helper[FETCHER].role = &helper_fetcher;
+    TRY(spawn_program("postern-fetcher", &s->helper[FETCHER].program, why));
     struct loaded l = { 0 };
     TRY(loaded_read(span_z(s->config_path), &s->boot, &l, why));
     take_loaded(s, &l);
@@ -496,9 +521,11 @@ static enum err supervisor_start(struct supervisor *s, struct why *why)
     (void)snprintf(user, sizeof user, "%.*s", SPAN_ARG(s->config->user));
     if (geteuid() == 0)
         TRY(sandbox_find_user(user, &s->owner.uid, &s->owner.gid, why));
-    s->keeping.uid = s->owner.uid;
-    s->keeping.gid = s->owner.gid;
-    s->keeping.hash_key = s->boot.hash_key;
+    for (unsigned which = 0; which < HELPERS; which++) {
+        s->helper[which].uid = s->owner.uid;
+        s->helper[which].gid = s->owner.gid;
+        s->helper[which].hash_key = s->boot.hash_key;
+    }
     TRY(folders_make(s->config, &s->owner, why));
     TRY(folders_lock(s->config, &s->lock_fd, why));
     TRY(folders_shards(s->config, s->n, &s->n_shard, why));
@@ -534,7 +561,8 @@ int supervisor_main(struct span config_path)
         (void)poll(&p, 1, next_wait_ms(s));
         take_signals(s);
     }
-    keeping_stop(&s->keeping);
+    for (unsigned which = 0; which < HELPERS; which++)
+        helper_stop(&s->helper[which]);
     log_begin(LOG_INFO, "supervisor.stopped");
     log_end();
     log_flush();

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/when.h"
 #include "gate/control.h"
+#include "gate/fetching.h"
 #include "gate/inbound.h"
 #include "gate/maildrop.h"
 #include "gate/sched.h"
@@ -202,6 +203,7 @@ struct worker *worker_new(const struct worker_boot *boot)
         w->store[i] = store_new(w->loop, boot->shard[i], boot->shard_number[i]);
     w->n_store = boot->n_shard;
     w->files = work_new(w->loop, "files", FILES_BATCH, maildrop_run, maildrop_finish, w);
+    w->fetching = fetching_new(w, boot->fetcher_fd);
     w->sched = sched_new(w);
     w->inbound = inbound_new(w, boot->listen_fd);
     w->control = control_new(w, boot->control_fd, boot->metrics_fd);
@@ -259,6 +261,7 @@ void worker_free(struct worker *w)
     for (unsigned i = 0; i < w->n_store; i++)
         store_free(w->store[i]);
     sched_free(w->sched);
+    fetching_free(w->fetching);
     dns_free(w->dns);
     config_unref(w->config);
     mem_free(w->chores);

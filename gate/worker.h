@@ -18,6 +18,12 @@
 
 enum { WORKER_SHARDS_MAX = 64, WORKER_LISTENERS_MAX = 32 };
 
+/* What operators had fetched (gate/control_fetch.c). */
+struct fetch_bound {
+    int64_t minute;
+    unsigned begun, under_way;
+};
+
 struct worker {
     struct loop *loop;
     struct config *config;
@@ -32,6 +38,8 @@ struct worker {
     struct inbound *inbound;
     struct sched *sched;
     struct control *control;
+    struct fetching *fetching;
+    struct fetch_bound operator_fetches;
     struct chores *chores;
     struct rng rng;
     uint64_t body_memory; /* bytes of bodies in memory, incoming and waiting */
@@ -49,6 +57,7 @@ struct worker_boot {
     struct dns *dns;
     int listen_fd[WORKER_LISTENERS_MAX]; /* in the order of config->listen; -1: none */
     int control_fd, metrics_fd;          /* -1: none */
+    int fetcher_fd;                      /* a link to the fetcher; -1: none */
     struct stats stats;
     struct clients clients;
 };

@@ -115,9 +115,6 @@ MUST_USE enum err tls_trust_add(X509_STORE **store, struct span pem, struct tls_
                                 struct why *why);
 /* Certificate and intermediates alone; tls_pair_done also after an error. */
 MUST_USE enum err tls_chain_read(struct tls_pair *p, struct span pem, struct why *why);
-/* A private key, or what stands in its place in a worker (keeper/kept.h). NULL: the library's
- * reason. */
-EVP_PKEY *tls_key_read(struct span pem);
 /* tls_pair_done also after an error. */
 MUST_USE enum err tls_pair_read(struct tls_pair *p, const struct tls_identity *id, struct why *why);
 void tls_pair_done(struct tls_pair *p);
@@ -129,6 +126,11 @@ MUST_USE bool tls_pair_show(const struct tls_pair *p, SSL *ssl);
 /* Why not, in words. */
 void tls_pair_refused(struct why *why);
 void tls_hex(const uint8_t digest[static TLS_DIGEST], char ret[static TLS_HEX + 1]);
+
+/* tls_key.c */
+/* A private key, or what stands in its place in a worker (keeper/kept.h). NULL: the library's
+ * reason. */
+EVP_PKEY *tls_key_read(struct span pem);
 
 /* tls.c: the callbacks that the contexts carry. */
 void tls_note_info(const SSL *ssl, int where, int ret);

@@ -1,7 +1,6 @@
 /* Certificates, keys and trust anchors from PEM text. No sessions here. */
 #include "io/tls_ossl.h"
 
-#include "keeper/kept.h"
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -221,53 +220,6 @@ enum err tls_chain_read(struct tls_pair *p, struct span pem, struct why *why)
     else if (!p->chain)
         why_set(why, "an intermediate certificate is not acceptable: %s", library_reason());
     return p->chain ? ERR_OK : ERR_SYNTAX;
-}
-
-/* The key whose public half this is, and which the keeper has under the digest of it. NULL: the
- * library's reason. */
-static EVP_PKEY *kept_key(const unsigned char *der, long n)
-{
-    uint8_t name[TLS_DIGEST];
-    const unsigned char *at = der;
-    EVP_PKEY *public = d2i_PUBKEY(NULL, &at, n), *ret = NULL;
-    OSSL_PARAM *half = NULL, *both = NULL;
-    OSSL_PARAM kept[] = { OSSL_PARAM_octet_string(KEPT_KEY_PARAM, name, sizeof name),
-                          OSSL_PARAM_END };
-    EVP_PKEY_CTX *ctx = NULL;
-    if (public && EVP_Digest(der, (size_t)n, name, NULL, EVP_sha256(), NULL) == 1 &&
-        EVP_PKEY_todata(public, EVP_PKEY_PUBLIC_KEY, &half) == 1) {
-        both = OSSL_PARAM_merge(half, kept);
-        ctx = EVP_PKEY_CTX_new_from_name(NULL, EVP_PKEY_get0_type_name(public),
-                                         "provider=" KEPT_KEY_PROVIDER);
-    }
-    if (!both || !ctx || EVP_PKEY_fromdata_init(ctx) <= 0 ||
-        EVP_PKEY_fromdata(ctx, &ret, EVP_PKEY_KEYPAIR, both) <= 0)
-        ret = NULL;
-    EVP_PKEY_CTX_free(ctx);
-    OSSL_PARAM_free(both);
-    OSSL_PARAM_free(half);
-    EVP_PKEY_free(public);
-    return ret;
-}
-
-EVP_PKEY *tls_key_read(struct span pem)
-{
-    unsigned char *public = NULL;
-    long n;
-    BIO *bio = pem_open(pem);
-    bool kept =
-        PEM_bytes_read_bio(&public, &n, NULL, KEPT_KEY_LABEL, bio, no_pass_phrase, NULL) == 1;
-    BIO_free(bio);
-    if (kept) {
-        EVP_PKEY *key = kept_key(public, n);
-        OPENSSL_free(public);
-        return key;
-    }
-    ERR_clear_error();
-    bio = pem_open(pem);
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_pass_phrase, NULL);
-    BIO_free(bio);
-    return key;
 }
 
 enum err tls_pair_read(struct tls_pair *p, const struct tls_identity *id, struct why *why)

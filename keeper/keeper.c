@@ -4,6 +4,7 @@
 #include "io/loop.h"
 #include "keeper/store.h"
 #include "sys/channel.h"
+#include "sys/helper.h"
 #include "sys/sandbox.h"
 #include <fcntl.h>
 #include <poll.h>
@@ -12,12 +13,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { EXIT_WELL = 0, EXIT_BROKEN = 1, REPORT_MS = 60 * 1000, CHANNEL = KEEPER_LINKS_MAX };
+enum { EXIT_WELL = 0, EXIT_BROKEN = 1, REPORT_MS = 60 * 1000, CHANNEL = HELPER_LINKS_MAX };
 
 struct keeper {
     struct keeper_store *now, *before; /* before: NULL, or the keys of the last configuration */
     struct hash_key hash_key;
-    struct pollfd poll[KEEPER_LINKS_MAX + 1]; /* links by worker, then the channel; fd -1: none */
+    struct pollfd poll[HELPER_LINKS_MAX + 1]; /* links by worker, then the channel; fd -1: none */
     struct keeper_request request;
     /* since the last line in the log */
     uint64_t signed_[FORM_COUNT_], refused[KEEPER_STATUS_COUNT_];
@@ -145,37 +146,37 @@ static void report(struct keeper *k)
 
 static enum err say_ready(void)
 {
-    struct keeper_message m = { .kind = KEEPER_READY };
-    return channel_send(KEEPER_CHANNEL_FD, &m, sizeof m, NULL, 0);
+    struct helper_message m = { .kind = HELPER_READY };
+    return channel_send(HELPER_CHANNEL_FD, &m, sizeof m, NULL, 0);
 }
 
 /* What it says is taken as it is: both are of one build. Whatever else comes is passed over. */
-static void obey(struct keeper *k, const struct keeper_message *m, int *fd, unsigned n_fd)
+static void obey(struct keeper *k, const struct helper_message *m, int *fd, unsigned n_fd)
 {
     struct why why = { "" };
-    if (m->kind == KEEPER_LINK && n_fd == 1 && m->index < KEEPER_LINKS_MAX) {
+    if (m->kind == HELPER_LINK && n_fd == 1 && m->index < HELPER_LINKS_MAX) {
         drop_link(k, m->index);
         k->poll[m->index].fd = fd[0];
         return;
     }
-    if (m->kind == KEEPER_KEYS && n_fd == 1) {
+    if (m->kind == HELPER_NEWS && n_fd == 1) {
         if (take_keys(k, fd[0], &why) != ERR_OK)
             (void)fails("keys", why.text); /* those of before stay */
         return;
     }
     close_all(fd, n_fd);
-    if (m->kind == KEEPER_PING)
+    if (m->kind == HELPER_PING)
         (void)say_ready();
 }
 
 /* False: it is gone, and so nobody would start us again. */
 static bool hear_supervisor(struct keeper *k)
 {
-    struct keeper_message m;
+    struct helper_message m;
     int fd[CHANNEL_FDS_MAX];
     unsigned n_fd = 0;
     size_t n;
-    enum err e = channel_recv(KEEPER_CHANNEL_FD, &m, sizeof m, &n, fd, &n_fd);
+    enum err e = channel_recv(HELPER_CHANNEL_FD, &m, sizeof m, &n, fd, &n_fd);
     if (e == ERR_OK && n == sizeof m)
         obey(k, &m, fd, n_fd);
     return e == ERR_OK || e == ERR_AGAIN;
@@ -183,12 +184,12 @@ static bool hear_supervisor(struct keeper *k)
 
 static enum err start(struct keeper *k, struct why *why)
 {
-    struct keeper_message m;
+    struct helper_message m;
     int fd[CHANNEL_FDS_MAX];
     unsigned n_fd = 0;
     size_t n;
-    enum err e = channel_recv(KEEPER_CHANNEL_FD, &m, sizeof m, &n, fd, &n_fd);
-    if (e != ERR_OK || n != sizeof m || m.kind != KEEPER_START || n_fd != 1) {
+    enum err e = channel_recv(HELPER_CHANNEL_FD, &m, sizeof m, &n, fd, &n_fd);
+    if (e != ERR_OK || n != sizeof m || m.kind != HELPER_START || n_fd != 1) {
         why_set(why, "no start message from the supervisor");
         return ERR_IO;
     }
@@ -199,8 +200,8 @@ static enum err start(struct keeper *k, struct why *why)
     TRY(take_keys(k, fd[0], why));
     for (unsigned i = 0; i < CHANNEL; i++)
         k->poll[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
-    k->poll[CHANNEL] = (struct pollfd){ .fd = KEEPER_CHANNEL_FD, .events = POLLIN };
-    (void)fcntl(KEEPER_CHANNEL_FD, F_SETFL, fcntl(KEEPER_CHANNEL_FD, F_GETFL) | O_NONBLOCK);
+    k->poll[CHANNEL] = (struct pollfd){ .fd = HELPER_CHANNEL_FD, .events = POLLIN };
+    (void)fcntl(HELPER_CHANNEL_FD, F_SETFL, fcntl(HELPER_CHANNEL_FD, F_GETFL) | O_NONBLOCK);
     return say_ready();
 }
 

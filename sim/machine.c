@@ -257,7 +257,7 @@ static bool open_shards(struct worker_boot *b)
 static void machine_start(void *arg)
 {
     (void)arg;
-    struct worker_boot b = { .n_workers = 1, .control_fd = -1, .metrics_fd = -1 };
+    struct worker_boot b = { .n_workers = 1, .control_fd = -1, .metrics_fd = -1, .fetcher_fd = -1 };
     struct why why;
     ASSERT(!machine.worker);
     if (++machine.life == LIVES_MAX)

@@ -138,6 +138,15 @@ enum err shared_sealed(const char *name, const void *p, size_t n, int *ret_fd)
     return ERR_OK;
 }
 
+bool shared_is_sealed(int fd, size_t n)
+{
+    const int seals = F_SEAL_SHRINK | F_SEAL_WRITE;
+    struct stat st;
+    int has = fcntl(fd, F_GET_SEALS);
+    return has >= 0 && (has & seals) == seals && fstat(fd, &st) == 0 && st.st_size >= 0 &&
+           (size_t)st.st_size == n;
+}
+
 void *shared_map(int fd, bool write, size_t *ret_n)
 {
     struct stat st;

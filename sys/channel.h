@@ -22,6 +22,8 @@ MUST_USE enum err channel_recv(int fd, void *p, size_t cap, size_t *ret_n, int *
 /* Memory behind a descriptor: shared by whoever maps it, or sealed for reading only. */
 MUST_USE enum err shared_new(const char *name, size_t n, int *ret_fd);
 MUST_USE enum err shared_sealed(const char *name, const void *p, size_t n, int *ret_fd);
+/* Is it of n bytes, and can nobody change or cut it any more? For descriptors of others. */
+bool shared_is_sealed(int fd, size_t n);
 /* The whole of it, mapped; write: MAP_SHARED and writable. NULL: failed. */
 void *shared_map(int fd, bool write, size_t *ret_n);
 

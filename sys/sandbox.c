@@ -157,6 +157,7 @@ static const int allowed[] = {
     SCMP_SYS(lstat),
     SCMP_SYS(madvise),
     SCMP_SYS(membarrier),
+    SCMP_SYS(memfd_create), /* what the fetcher shall post */
     SCMP_SYS(mkdir),
     SCMP_SYS(mkdirat),
     SCMP_SYS(mmap),
@@ -243,6 +244,83 @@ static const int allowed_keeper[] = {
     SCMP_SYS(tgkill),       SCMP_SYS(write),
 };
 
+/* What the fetcher does: as a worker, without bind, listen, accept, and all that changes files. */
+static const int allowed_fetcher[] = {
+    SCMP_SYS(access),
+    SCMP_SYS(brk),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(close),
+    SCMP_SYS(connect),
+    SCMP_SYS(eventfd2),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2),
+    SCMP_SYS(fcntl),
+    SCMP_SYS(fstat),
+    SCMP_SYS(ftruncate),
+    SCMP_SYS(futex),
+    SCMP_SYS(getdents64),
+    SCMP_SYS(getegid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getpeername),
+    SCMP_SYS(getpid),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(getsockname),
+    SCMP_SYS(getsockopt),
+    SCMP_SYS(gettid),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(getuid),
+    SCMP_SYS(ioctl),
+    SCMP_SYS(lseek),
+    SCMP_SYS(lstat),
+    SCMP_SYS(madvise),
+    SCMP_SYS(memfd_create),
+    SCMP_SYS(mmap),
+    SCMP_SYS(mprotect),
+    SCMP_SYS(mremap),
+    SCMP_SYS(munmap),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(open),
+    SCMP_SYS(openat),
+    SCMP_SYS(pipe2),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(pread64),
+    SCMP_SYS(read),
+    SCMP_SYS(readlink),
+    SCMP_SYS(readv),
+    SCMP_SYS(recvfrom),
+    SCMP_SYS(recvmmsg),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(rseq),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(sendmmsg),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(sendto),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(setsockopt),
+    SCMP_SYS(shutdown),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(socket),
+    SCMP_SYS(socketpair),
+    SCMP_SYS(stat),
+    SCMP_SYS(statx),
+    SCMP_SYS(sysinfo),
+    SCMP_SYS(tgkill),
+    SCMP_SYS(uname),
+    SCMP_SYS(write),
+    SCMP_SYS(writev),
+};
+
 static int allow(scmp_filter_ctx filter, const int *call, size_t n)
 {
     int bad = 0;
@@ -261,12 +339,13 @@ static enum err refused(int code, struct why *why)
     return ERR_IO;
 }
 
-enum err sandbox_syscalls(struct why *why)
+/* A list and threads, for all threads there are. */
+static enum err load_threaded(const int *call, size_t n, struct why *why)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     int bad = filter ? seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) : -ENOMEM;
     if (bad == 0)
-        bad = allow(filter, allowed, COUNTOF(allowed));
+        bad = allow(filter, call, n);
     /* clone3's flags are behind a pointer: ENOSYS makes libc fall back to clone */
     if (bad == 0)
         bad = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
@@ -276,6 +355,16 @@ enum err sandbox_syscalls(struct why *why)
         bad = seccomp_load(filter);
     seccomp_release(filter);
     return bad == 0 ? ERR_OK : refused(bad, why);
+}
+
+enum err sandbox_syscalls(struct why *why)
+{
+    return load_threaded(allowed, COUNTOF(allowed), why);
+}
+
+enum err sandbox_fetcher(struct why *why)
+{
+    return load_threaded(allowed_fetcher, COUNTOF(allowed_fetcher), why);
 }
 
 enum err sandbox_keeper(struct why *why)

@@ -29,5 +29,8 @@ MUST_USE enum err sandbox_files(const struct sandbox_path *paths, unsigned n, bo
 MUST_USE enum err sandbox_syscalls(struct why *why);
 /* The same for the keeper: memory, time, messages on what is open already. */
 MUST_USE enum err sandbox_keeper(struct why *why);
+/* The same for the fetcher: connections outwards, threads, files that landlock lets it read; no
+ * address is bound, nothing is listened on, no file is written. */
+MUST_USE enum err sandbox_fetcher(struct why *why);
 
 #endif

@@ -13,7 +13,7 @@ if [ "${1:-}" = -n ]; then
 fi
 root=$PWD tree=build/mutate/tree logs=build/log
 jobs=$(nproc 2>/dev/null || echo 2)
-folders="base mail proto policy io store keeper cert sys ctl gate cli sim test"
+folders="base mail proto policy io store keeper cert fetcher sys ctl gate cli sim test"
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
 
 # fresh: the copy is the tree again; what was built and did not change is kept

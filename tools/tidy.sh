@@ -3,7 +3,7 @@
 # list stands in tools/tidy.awk). Prints `file:line: what` for each offence; exits 1 on any.
 set -eu
 cd "$(dirname "$0")/.."
-product="base mail proto policy io store keeper cert sys ctl gate cli"
+product="base mail proto policy io store keeper cert fetcher sys ctl gate cli"
 others="sim test fuzz bench"
 folders=
 for folder in $product $others; do

@@ -48,9 +48,10 @@ static struct buf *answers_add(const char *url, enum fetch_phase reached)
     return &a->body;
 }
 
-static void fake_fetch(const struct fetch_request *request, struct buf *body,
+static void fake_fetch(void *arg, const struct fetch_request *request, struct buf *body,
                        struct fetch_result *ret)
 {
+    (void)arg;
     *ret = (struct fetch_result){ .reached = FETCH_DNS, .why = "no such name" };
     n_posts += request->body.n > 0;
     for (unsigned i = 0; i < n_answer; i++) {
