@@ -421,8 +421,8 @@ static const char *const kind_values[KIND_IPS + 1] = {
     [KIND_FLAG] = "no, yes",
     [KIND_TRI] = "unknown, no, yes",
     [KIND_SECURITY] = "unknown, insecure, secure, bogus",
-    [KIND_BREACH] = "none, plain, old, floor, secrecy, chain, expired, revoked, untold, name, "
-                    "barred, tlsa, tlsa-expired, tlsa-name",
+    [KIND_BREACH] = ("none, plain, old, floor, secrecy, chain, expired, revoked, untold, name, "
+                     "barred, tlsa, tlsa-expired, tlsa-name"),
     [KIND_TLSA_STATE] = "not-asked, none, found, failed, bogus",
     [KIND_RECORDS] = "TLSA records, as 3-1-1-HEX, with commas between",
     [KIND_COUNT] = "a number",
