@@ -186,8 +186,8 @@ TEST(every_fact_can_be_supposed)
                                               "192.0.2.1",
                                               "insecure",
                                               "x",
-                                              "2-1-1-0123456789abcdef0123456789abcdef"
-                                              "0123456789abcdef0123456789abcdef" };
+                                              ("2-1-1-0123456789abcdef0123456789abcdef"
+                                               "0123456789abcdef0123456789abcdef") };
         bool well = key.n == 0 || span_eq(key, SPAN("host"));
         for (size_t i = 0; i < COUNTOF(values) && !well; i++) {
             (void)snprintf(text, sizeof text, "mx2.lab.example/%.*s=%s", SPAN_ARG(key), values[i]);
