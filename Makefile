@@ -37,10 +37,10 @@ srcs = $(sort $(wildcard $(1)/*.c))
 objs = $(patsubst %.c,$(O)/%.o,$(call srcs,$(1)))
 MAINS := gate/main.c cli/main.c fetcher/main.c
 # What the simulator replaces at link time: the six seams (ARCHITECTURE.md, section 1).
-SEAMS := io/loop_epoll.c io/inet.c io/work.c io/tls.c io/tls_ctx.c io/tls_facts.c io/tls_judge.c io/tls_pem.c \
-         io/tls_make.c io/tls_look.c io/dns_unbound.c io/maildir.c gate/supervisor.c gate/child.c gate/helper.c \
-         gate/spawn.c gate/loaded.c gate/reload.c gate/fetching.c fetcher/fetcher.c cert/exchange_curl.c \
-         cert/fetch_curl.c keeper/keeper.c keeper/ask.c keeper/provider.c
+SEAMS := io/loop_epoll.c io/inet.c io/work.c io/tls.c io/tls_ctx.c io/tls_dane.c io/tls_facts.c io/tls_judge.c \
+         io/tls_pem.c io/tls_make.c io/tls_look.c io/dns_unbound.c io/maildir.c gate/supervisor.c gate/child.c \
+         gate/helper.c gate/spawn.c gate/loaded.c gate/reload.c gate/fetching.c fetcher/fetcher.c \
+         cert/exchange_curl.c cert/fetch_curl.c keeper/keeper.c keeper/ask.c keeper/provider.c
 
 lib_objs = $(foreach f,$(1),$(filter-out $(patsubst %.c,$(O)/%.o,$(MAINS)),$(call objs,$(f))))
 

@@ -67,6 +67,8 @@ static void set_defaults(struct config *c)
     c->log_level = LOG_INFO;
     c->retry = (struct retry_config){ .first_ms = 5 * MINUTE_MS,
                                       .max_ms = HOUR_MS,
+                                      .dane_first_ms = 15 * MINUTE_MS,
+                                      .dane_max_ms = HOUR_MS,
                                       .warn_ms = 4 * HOUR_MS,
                                       .give_up_ms = 5 * DAY_MS,
                                       .bounce_give_up_ms = DAY_MS };
@@ -74,6 +76,7 @@ static void set_defaults(struct config *c)
         .initial = 5, .max = 20, .dead_after = 3, .dead_first_ms = MINUTE_MS, .dead_max_ms = HOUR_MS
     };
     c->dns.timeout_ms = 10 * SECOND_MS;
+    c->dns.probe = SPAN(".");
     c->smtp_port = 25;
     c->fetch.timeout_ms = 30 * SECOND_MS;
     c->dane = DANE_OPPORTUNISTIC;

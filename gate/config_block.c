@@ -132,6 +132,18 @@ static enum err read_resolver(struct reader *r, const struct setting *s, const s
     return ERR_OK;
 }
 
+/* A domain name, or the root. */
+static enum err read_probe(struct reader *r, const struct setting *s, const struct tree *t,
+                           void *to)
+{
+    struct span *name = (struct span *)((char *)to + s->offset);
+    if (t->values && span_eq(t->values->text, SPAN(".")) && !t->values->next) {
+        *name = SPAN(".");
+        return ERR_OK;
+    }
+    return read_name(r, s, t, to);
+}
+
 static const struct setting dns_rows[] = {
     { "resolver", "resolver = [\"127.0.0.1@5353\"]", SETTING_LIST, .read = read_resolver },
     { "trust_anchor", "trust_anchor = \"/usr/share/dns/root.key\"", .read = read_path,
@@ -140,6 +152,7 @@ static const struct setting dns_rows[] = {
       .offset = offsetof(struct dns_config, unbound_config_file) },
     { "timeout", "timeout = \"10s\"", .read = read_duration,
       .offset = offsetof(struct dns_config, timeout_ms), .least = 100, .most = 5 * MINUTE_MS },
+    { "probe", "probe = \".\"", .read = read_probe, .offset = offsetof(struct dns_config, probe) },
 };
 
 static enum err read_dns(struct reader *r, const struct setting *s, const struct tree *t, void *to)
@@ -156,6 +169,11 @@ static const struct setting retry_rows[] = {
       .offset = offsetof(struct retry_config, first_ms), .least = SECOND_MS, .most = DAY_MS },
     { "max", "max = \"1h\"", .read = read_duration, .offset = offsetof(struct retry_config, max_ms),
       .least = SECOND_MS, .most = 7 * DAY_MS },
+    { "dane_first", "dane_first = \"15m\"", .read = read_duration,
+      .offset = offsetof(struct retry_config, dane_first_ms), .least = SECOND_MS, .most = DAY_MS },
+    { "dane_max", "dane_max = \"1h\"", .read = read_duration,
+      .offset = offsetof(struct retry_config, dane_max_ms), .least = SECOND_MS,
+      .most = 7 * DAY_MS },
     { "warn", "warn = \"4h\"", .read = read_duration,
       .offset = offsetof(struct retry_config, warn_ms), .least = 0, .most = YEARS_MS },
     { "give_up", "give_up = \"5d\"", .read = read_duration,

@@ -3,6 +3,7 @@
  * destinations are of all organisations. */
 #include "gate/control_request.h"
 
+#include "gate/dnssec.h"
 #include "gate/sched.h"
 
 enum { RESTING_MAX = 100 };
@@ -71,6 +72,16 @@ static void put_warning(void *arg, const char *text)
     ctl_set(ctl_add(r->out, "warnings"), "text", span_z(text));
 }
 
+static void put_dnssec(const struct dnssec *d, struct request *r)
+{
+    struct why text;
+    const char *doubt = dnssec_doubt(d);
+    if (!doubt)
+        return;
+    why_set(&text, "the resolver does not prove that it validates DNSSEC: %s", doubt);
+    put_warning(r, text.text);
+}
+
 /* For an administrator: which shards to ask. */
 static void own_shards(struct request *r)
 {
@@ -127,6 +138,7 @@ void control_status(struct request *r)
     ctl_set(config, "digest", span_z(c->digest));
     ctl_set_num(config, "generation", (int64_t)c->generation);
     ctl_set(config, "hostname", c->hostname);
+    ctl_set(r->out, "dnssec", span_z(dnssec_name(w->dnssec)));
     put_counters(w, r->out);
     put_shards(w, r->out);
     struct resting resting = { .r = r };
@@ -134,6 +146,7 @@ void control_status(struct request *r)
     ctl_array(r->out, "warnings");
     sched_each(w->sched, put_resting, &resting);
     ctl_set_num(r->out, "resting_n", resting.n);
+    put_dnssec(w->dnssec, r);
     config_warnings(c, put_warning, r);
     config_lapsed(c, loop_wall_ms(w->loop), put_warning, r);
     request_done(r);

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "gate/session.h"
+#include "gate/tlsa.h"
 #include "gate/way.h"
 
 enum {
@@ -319,17 +320,24 @@ static void session_on_starttls_refused(struct session *s, const struct reply *r
     buf_done(&text);
 }
 
+/* What a session may be resumed under: all that a verdict over its certificate rests on. */
+static void reuse_key(struct session *s, const struct tls_peer *mean, struct buf *out)
+{
+    char digest[CONTRACT_DIGEST_MAX], ip[IP_TEXT_MAX];
+    struct ip peer = conn_peer(s->conn);
+    buf_putf(out, "%s %.*s %s %.*s", contract_digest(&s->contract, digest), SPAN_ARG(host(s)->name),
+             ip_port_text(&peer, ip), SPAN_ARG(s->dest->whose));
+    for (unsigned i = 0; i < mean->n_dane_name; i++)
+        buf_putf(out, " %.*s", SPAN_ARG(mean->dane_name[i]));
+}
+
 static void session_handshake(struct session *s)
 {
     const struct contract *k = &s->contract;
     const struct host_facts *h = host(s);
     struct buf key;
-    char digest[CONTRACT_DIGEST_MAX], ip[IP_TEXT_MAX];
-    struct ip peer = conn_peer(s->conn), ignored;
+    struct ip ignored;
     bool literal = ip_parse(h->name, &ignored) == ERR_OK || domain_is_literal(h->name);
-    buf_init(&key, WAY_KEY_MAX);
-    buf_putf(&key, "%s %.*s %s %.*s", contract_digest(k, digest), SPAN_ARG(h->name),
-             ip_port_text(&peer, ip), SPAN_ARG(s->dest->whose));
     s->handshake = true;
     conn_deadline(s->conn, session_now(s) + s->dest->config->limits.handshake_ms);
     const struct config *c = s->dest->config;
@@ -343,8 +351,12 @@ static void session_handshake(struct session *s)
         .n_names = k->n_names,
         .host_name = k->host_name,
         .identity = own_ca ? k->identity > 0 : k->identity,
-        .reuse_key = buf_span(&key),
     };
+    if (k->tlsa)
+        tlsa_mean(&s->facts, s->host, &mean);
+    buf_init(&key, WAY_KEY_MAX + TLS_DANE_NAMES_MAX * DNS_NAME_MAX);
+    reuse_key(s, &mean, &key);
+    mean.reuse_key = buf_span(&key);
     conn_start_tls_client(s->conn, own_ca ? c->tls_node : c->tls_client, &mean);
     buf_done(&key);
 }

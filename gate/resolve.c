@@ -1,10 +1,13 @@
-/* Gathers facts: one question for the MX set, then all addresses of all hosts at once. Whatever
- * cannot be had stays "unknown" in the facts; nothing is judged here. */
+/* Gathers facts: one question for the MX set, then all addresses of all hosts at once, and the TLSA
+ * records of each host as soon as its own are known. Whatever cannot be had stays "unknown" in the
+ * facts; nothing is judged here. */
 #include "gate/resolve.h"
 
-#include "io/dns.h"
+#include "gate/dnssec.h"
+#include "gate/tlsa.h"
+#include "policy/decide.h"
 
-enum { ARENA_MAX = 64 * 1024, HOSTS_ASKED_MAX = FACTS_HOSTS_MAX };
+enum { ARENA_MAX = 128 * 1024, HOSTS_ASKED_MAX = FACTS_HOSTS_MAX };
 
 struct lookup {
     struct resolve_query *q;
@@ -13,6 +16,14 @@ struct lookup {
     struct dns_query *dns; /* NULL: answered */
     enum dns_status status;
     enum security security;
+    struct span canonical; /* after its CNAMEs; empty: there are none, or no address */
+};
+
+/* What is asked of one host. */
+struct inquiry {
+    struct resolve_query *q;
+    unsigned n_waiting; /* address lookups */
+    struct tlsa_lookup tlsa;
 };
 
 struct resolve_query {
@@ -24,7 +35,8 @@ struct resolve_query {
     struct span domain;
     struct lookup mx;
     struct lookup lookup[2 * HOSTS_ASKED_MAX]; /* AAAA and A of each host */
-    unsigned n_lookup, n_waiting;
+    struct inquiry inquiry[HOSTS_ASKED_MAX];
+    unsigned n_lookup, n_waiting; /* n_waiting: hosts */
     struct defer finish;
     resolve_fn *fn;
     void *arg;
@@ -71,7 +83,8 @@ static void host_judge_us(const struct resolve_query *q, struct host_facts *h)
 
 /* --- addresses --- */
 
-static enum security security_of(enum dns_security s)
+/* Of a resolver that does not prove that it validates, "not secure" says nothing. */
+static enum security security_of(const struct resolve_query *q, enum dns_security s)
 {
     switch (s) {
     case DNS_SECURE:
@@ -81,7 +94,7 @@ static enum security security_of(enum dns_security s)
     case DNS_INSECURE:
         break;
     }
-    return SECURITY_INSECURE;
+    return dnssec_proven(q->w->dnssec) ? SECURITY_INSECURE : SECURITY_UNKNOWN;
 }
 
 static uint16_t host_port(const struct resolve_query *q, unsigned i)
@@ -138,17 +151,14 @@ static void host_settle(struct resolve_query *q, unsigned i)
 {
     struct host_facts *h = &q->facts.host[i];
     enum security security = SECURITY_SECURE;
-    bool unknown = false, asked = false;
+    bool unknown = false;
     for (unsigned k = 0; k < q->n_lookup; k++) {
         const struct lookup *l = &q->lookup[k];
         if (l->host != i)
             continue;
-        asked = true;
         unknown = unknown || l->status == DNS_FAIL;
         security = security_worse(security, l->security);
     }
-    if (!asked)
-        return; /* its addresses are the configuration's */
     h->ip_security = security;
     h->has_ip = h->n_ip > 0 ? TRI_YES : unknown ? TRI_UNKNOWN : TRI_NO;
     if (h->has_ip == TRI_UNKNOWN)
@@ -159,20 +169,56 @@ static void host_settle(struct resolve_query *q, unsigned i)
     host_judge_us(q, h);
 }
 
-static void query_settle(struct resolve_query *q)
-{
-    for (unsigned i = 0; i < q->facts.n_host; i++)
-        if (!q->facts.host[i].is_path)
-            host_settle(q, i);
-    defer_call(&q->finish);
-}
-
 static void facts_live(struct resolve_query *q, int64_t ttl_ms)
 {
     int64_t until = q->facts.now_ms + ttl_ms;
     if (q->facts.expires_ms == 0 || until < q->facts.expires_ms)
         q->facts.expires_ms = until;
 }
+
+/* --- TLSA records --- */
+
+static void host_done(struct resolve_query *q)
+{
+    ASSERT(q->n_waiting > 0);
+    if (--q->n_waiting == 0)
+        defer_call(&q->finish);
+}
+
+static void host_tlsa_found(void *arg, int64_t ttl_ms)
+{
+    struct resolve_query *q = arg;
+    if (ttl_ms > 0)
+        facts_live(q, ttl_ms);
+    host_done(q);
+}
+
+/* One secure answer of the two families is enough: whoever breaks the other must not switch DANE
+ * off. False: nothing is to be waited for. */
+static bool host_ask_tlsa(struct resolve_query *q, unsigned i)
+{
+    struct tlsa_ask ask = {
+        .dns = q->w->dns,
+        .arena = &q->arena,
+        .host = &q->facts.host[i],
+        .port = host_port(q, i),
+        .fn = host_tlsa_found,
+        .arg = q,
+    };
+    if (!decide_wants_tlsa(&q->route->contract) || ask.host->has_ip != TRI_YES)
+        return false;
+    for (unsigned k = 0; k < q->n_lookup; k++) {
+        const struct lookup *l = &q->lookup[k];
+        bool better = l->security == SECURITY_SECURE && !ask.secure;
+        if (l->host == i && l->status == DNS_OK && (better || ask.canonical.n == 0))
+            ask.canonical = l->canonical;
+        if (l->host == i && l->status == DNS_OK)
+            ask.secure = ask.secure || l->security == SECURITY_SECURE;
+    }
+    return !tlsa_lookup_begin(&q->inquiry[i].tlsa, &ask);
+}
+
+/* --- addresses arrive --- */
 
 static void ip_answered(void *arg, const struct dns_answer *a)
 {
@@ -183,21 +229,26 @@ static void ip_answered(void *arg, const struct dns_answer *a)
     l->status = a->status;
     if (a->status == DNS_OK) {
         host_add_ips(q, h, l->host, a, l->type);
+        l->canonical = arena_span(&q->arena, a->canonical);
         facts_live(q, a->ttl_ms);
     }
     bool unknown = a->status == DNS_FAIL && a->security != DNS_BOGUS;
-    l->security = unknown ? SECURITY_UNKNOWN : security_of(a->security);
-    if (--q->n_waiting == 0)
-        query_settle(q);
+    l->security = unknown ? SECURITY_UNKNOWN : security_of(q, a->security);
+    if (--q->inquiry[l->host].n_waiting > 0)
+        return;
+    host_settle(q, l->host);
+    if (!host_ask_tlsa(q, l->host))
+        host_done(q);
 }
 
 static void host_ask(struct resolve_query *q, unsigned i)
 {
     static const enum dns_type types[] = { DNS_AAAA, DNS_A };
+    q->n_waiting++;
     for (unsigned t = 0; t < COUNTOF(types); t++) {
         struct lookup *l = &q->lookup[q->n_lookup++];
         *l = (struct lookup){ .q = q, .host = i, .type = types[t] };
-        q->n_waiting++;
+        q->inquiry[i].n_waiting++;
         l->dns = dns_ask(q->w->dns, q->facts.host[i].name, types[t], ip_answered, l);
     }
 }
@@ -262,7 +313,7 @@ static void query_take_mx(struct resolve_query *q, const struct dns_answer *a)
     for (unsigned i = 0; i < n; i++) {
         struct host_facts *h = facts_host(q, span_z(best[i].name));
         h->preference = best[i].preference;
-        h->mx_security = security_of(a->security);
+        h->mx_security = security_of(q, a->security);
     }
 }
 
@@ -280,12 +331,13 @@ static void mx_answered(void *arg, const struct dns_answer *a)
     case DNS_NODATA: /* RFC 5321 5.1: the domain itself, an implicit MX with preference 0 */
         f->has_mx = TRI_NO;
         f->domain_exists = TRI_YES;
-        facts_host(q, q->domain)->mx_security = security_of(a->security);
+        facts_host(q, q->domain)->mx_security = security_of(q, a->security);
         break;
     case DNS_NXDOMAIN:
         f->has_mx = f->domain_exists = TRI_NO;
         break;
     case DNS_FAIL:
+        f->mx_security = a->security == DNS_BOGUS ? SECURITY_BOGUS : SECURITY_UNKNOWN;
         f->dns_failure = arena_span(&q->arena, span_z(a->text));
         break;
     }
@@ -363,6 +415,8 @@ void resolve_done(struct resolve_query *q)
     for (unsigned i = 0; i < q->n_lookup; i++)
         if (q->lookup[i].dns)
             dns_cancel(q->lookup[i].dns);
+    for (unsigned i = 0; i < q->facts.n_host; i++)
+        tlsa_lookup_cancel(&q->inquiry[i].tlsa);
     defer_cancel(&q->finish);
     arena_done(&q->arena);
     mem_free(q);

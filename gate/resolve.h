@@ -1,5 +1,6 @@
-/* resolve.h - gathers the facts of a destination: MX, addresses, with their DNSSEC state, in
- * parallel, each with its deadline. Nothing is decided here. */
+/* resolve.h - gathers the facts of a destination: MX, addresses and, where the route's contract
+ * asks for them, TLSA records, with their DNSSEC state, all hosts in parallel, each question with
+ * its deadline. Nothing is decided here. */
 #ifndef GATE_RESOLVE_H
 #define GATE_RESOLVE_H
 

@@ -46,7 +46,8 @@ static bool same_dns(const struct config *a, const struct config *b)
     const struct dns_config *x = &a->dns, *y = &b->dns;
     bool same = x->n_resolver == y->n_resolver && x->timeout_ms == y->timeout_ms &&
                 span_eq(x->trust_anchor_file, y->trust_anchor_file) &&
-                span_eq(x->unbound_config_file, y->unbound_config_file);
+                span_eq(x->unbound_config_file, y->unbound_config_file) &&
+                span_eq(x->probe, y->probe);
     for (unsigned i = 0; same && i < x->n_resolver; i++)
         same = span_eq(x->resolver[i], y->resolver[i]);
     return same;

@@ -85,6 +85,8 @@ static const struct {
                             "Destinations with mail or sessions now." },
     [STAT_DESTINATIONS_DEAD] = { "postern_destinations_dead", GAUGE,
                                  "Destinations that rest after failures now." },
+    [STAT_DNSSEC_PROVEN] = { "postern_dnssec_workers", GAUGE,
+                             "Workers whose resolver proves that it validates DNSSEC." },
     [STAT_STORE_COMMITS] = { "postern_store_commits_total", COUNTER, "Commits of the store." },
     [STAT_STORE_FAILURES] = { "postern_store_failures_total", COUNTER,
                               "Commits of the store that failed." },

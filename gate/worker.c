@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/when.h"
 #include "gate/control.h"
+#include "gate/dnssec.h"
 #include "gate/fetching.h"
 #include "gate/inbound.h"
 #include "gate/maildrop.h"
@@ -53,7 +54,9 @@ static void clamp_queue(struct worker *w)
     for (unsigned i = 0; i < w->n_store; i++) {
         struct store_op *op = NEW(struct store_op);
         store_op_init(op, STORE_CLAMP, op_gone, NULL);
-        op->before_ms = loop_wall_ms(w->loop) + w->config->retry.max_ms;
+        const struct retry_config *r = &w->config->retry;
+        op->before_ms =
+            loop_wall_ms(w->loop) + (r->max_ms > r->dane_max_ms ? r->max_ms : r->dane_max_ms);
         store_submit(w->store[i], op);
     }
 }
@@ -204,6 +207,7 @@ struct worker *worker_new(const struct worker_boot *boot)
     w->n_store = boot->n_shard;
     w->files = work_new(w->loop, "files", FILES_BATCH, maildrop_run, maildrop_finish, w);
     w->fetching = fetching_new(w, boot->fetcher_fd);
+    w->dnssec = dnssec_new(w);
     w->sched = sched_new(w);
     w->inbound = inbound_new(w, boot->listen_fd);
     w->control = control_new(w, boot->control_fd, boot->metrics_fd);
@@ -262,6 +266,7 @@ void worker_free(struct worker *w)
         store_free(w->store[i]);
     sched_free(w->sched);
     fetching_free(w->fetching);
+    dnssec_free(w->dnssec);
     dns_free(w->dns);
     config_unref(w->config);
     mem_free(w->chores);

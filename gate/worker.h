@@ -32,6 +32,7 @@ struct worker {
     struct store *store[WORKER_SHARDS_MAX]; /* [0] is ours; the others were adopted */
     unsigned n_store;
     struct dns *dns;
+    struct dnssec *dnssec;
     struct work *files; /* Maildir */
     struct stats stats;
     struct clients clients;

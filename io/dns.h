@@ -10,7 +10,15 @@
 #include "base/why.h"
 #include "io/loop.h"
 
-enum dns_type { DNS_A = 1, DNS_CNAME = 5, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_TLSA = 52 };
+enum dns_type {
+    DNS_A = 1,
+    DNS_CNAME = 5,
+    DNS_SOA = 6,
+    DNS_MX = 15,
+    DNS_TXT = 16,
+    DNS_AAAA = 28,
+    DNS_TLSA = 52
+};
 
 enum dns_status {
     DNS_OK,       /* records are there */
@@ -19,13 +27,14 @@ enum dns_status {
     DNS_FAIL,     /* cannot tell: no answer in time, SERVFAIL, bogus; `text` says which */
 };
 
+/* Of the whole answer: one that came by a CNAME that is not secure is not secure. */
 enum dns_security { DNS_INSECURE, DNS_SECURE, DNS_BOGUS };
 
 struct dns_answer {
     enum dns_status status;
     enum dns_security security;
     int64_t ttl_ms;
-    struct span canonical; /* after CNAMEs, without trailing dot; empty: as asked */
+    struct span canonical; /* OK: after CNAMEs, without trailing dot; empty: as asked */
     unsigned n;
     struct span *rdata; /* wire format */
     const char *text;   /* why DNS_FAIL, static or the answer's */
@@ -37,6 +46,7 @@ struct dns_config {
     struct span trust_anchor_file;   /* empty: Debian's root key, when there */
     struct span unbound_config_file; /* extra options for libunbound, or empty */
     int64_t timeout_ms;
+    struct span probe; /* a name whose SOA must be secure where the resolver validates */
 };
 
 struct dns;

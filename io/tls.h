@@ -19,6 +19,7 @@
 #include "base/why.h"
 #include "mail/names.h"
 #include "mail/tls_facts.h"
+#include "mail/tlsa.h"
 
 enum tls_profile { TLS_PROFILE_DEFAULT, TLS_PROFILE_LEGACY };
 
@@ -94,18 +95,29 @@ enum tls_door { TLS_DOOR_STARTTLS, TLS_DOOR_IMPLICIT };
 struct tls *tls_accept(struct tls_server *s, enum tls_door door, struct span listener,
                        int64_t now_ms);
 
+enum { TLS_DANE_NAMES_MAX = 2 };
+
 /* The server that we mean, and what is between us and it alone. */
 struct tls_peer {
     struct span server_name; /* SNI (an A-label host); empty: none */
+    struct span host;        /* whose name name_ok looks for; empty: server_name. Borrowed until the
+                                handshake has ended */
     /* name_ok: of each of these sets a name is in the certificate (its common name counts where it
-     * has no DNS names); without sets, and with host_name beside them, server_name is there (never
-     * as a common name). Borrowed until tls_free. */
+     * has no DNS names); without sets, and with host_name beside them, host is there (never as a
+     * common name). Borrowed until tls_free. */
     const struct name_set *const *names;
     unsigned n_names;
     bool host_name;
+    /* DANE: facts.dane says whether one of these records matches; all others are still told, judged
+     * by the public roots. NULL: not asked for. DANE-TA looks for one of the names in the
+     * certificate (its common name counts where it has no DNS names). Borrowed until the handshake
+     * has ended. */
+    const struct tlsa_set *tlsa;
+    struct span dane_name[TLS_DANE_NAMES_MAX];
+    unsigned n_dane_name;
     unsigned identity; /* the certificate that is shown if the server asks; 0: none (T-26) */
     /* Sessions are resumed only under the same key: it holds the contract's digest (and with it
-     * the identity), the host and the port. Empty: never. */
+     * the identity and the TLSA records), the host, the port and the DANE names. Empty: never. */
     struct span reuse_key;
 };
 struct tls *tls_connect(struct tls_client *c, const struct tls_peer *peer, int64_t now_ms);

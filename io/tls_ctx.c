@@ -12,8 +12,6 @@
 #include <openssl/x509v3.h>
 
 enum {
-    SECURITY_LEVEL = 2, /* 112 bits */
-    CHAIN_DEPTH_MAX = 10,
     CHAIN_BYTES_MAX = 100 * 1024,
     SESSIONS_MAX = 1024, /* kept by one client */
     TICKET_LIFE_S = 3600,
@@ -51,7 +49,7 @@ static void tls_groups(SSL_CTX *ctx)
 static void tls_limits(SSL_CTX *ctx, enum tls_profile profile)
 {
     const char *suites = profile == TLS_PROFILE_LEGACY ? SUITES_LEGACY : SUITES_DEFAULT;
-    SSL_CTX_set_security_level(ctx, SECURITY_LEVEL);
+    SSL_CTX_set_security_level(ctx, TLS_SECURITY_LEVEL);
     int ok = SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
              SSL_CTX_set_max_proto_version(ctx, 0) == 1 &&
              SSL_CTX_set_ciphersuites(ctx, SUITES_1_3) == 1 &&
@@ -69,7 +67,7 @@ static void tls_limits(SSL_CTX *ctx, enum tls_profile profile)
     SSL_CTX_set_cert_verify_callback(ctx, tls_judge_chain, NULL);
     X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
     X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_X509_STRICT);
-    X509_VERIFY_PARAM_set_depth(param, CHAIN_DEPTH_MAX);
+    X509_VERIFY_PARAM_set_depth(param, TLS_CHAIN_DEPTH_MAX);
 }
 
 static SSL_CTX *tls_new_ctx(const SSL_METHOD *method, enum tls_profile profile)
@@ -547,6 +545,8 @@ enum err tls_client_new(const struct tls_client_config *config, struct tls_clien
     SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(c->ctx, session_callback);
+    int ok = SSL_CTX_dane_enable(c->ctx); /* no connection is: only those that tls_dane.c makes */
+    ASSERT(ok == 1);
     enum err e = client_fill(c, config, why);
     if (e == ERR_OK)
         *ret = c;

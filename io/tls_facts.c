@@ -49,8 +49,7 @@ static bool is_date(int error)
     return error == X509_V_ERR_CERT_HAS_EXPIRED || error == X509_V_ERR_CERT_NOT_YET_VALID;
 }
 
-/* The verifier passes over dates, so that it finds what else is wrong. */
-static int pass_dates(int ok, X509_STORE_CTX *chain)
+int tls_pass_dates(int ok, X509_STORE_CTX *chain)
 {
     if (ok || !is_date(X509_STORE_CTX_get_error(chain)))
         return ok;
@@ -82,16 +81,16 @@ static int64_t time_of(const ASN1_TIME *t, int64_t otherwise)
     return ok ? (int64_t)days * DAY_S + seconds : otherwise;
 }
 
-static void chain_dates(STACK_OF(X509) * all, struct tls_chain *ret)
+void tls_chain_dates(STACK_OF(X509) * all, int64_t *ret_from_s, int64_t *ret_until_s)
 {
-    ret->from_s = INT64_MIN;
-    ret->until_s = INT64_MAX;
+    *ret_from_s = INT64_MIN;
+    *ret_until_s = INT64_MAX;
     for (int i = 0; i < sk_X509_num(all); i++) {
         const X509 *x = sk_X509_value(all, i);
         int64_t from_s = time_of(X509_get0_notBefore(x), INT64_MAX);
         int64_t until_s = time_of(X509_get0_notAfter(x), INT64_MIN);
-        ret->from_s = from_s > ret->from_s ? from_s : ret->from_s;
-        ret->until_s = until_s < ret->until_s ? until_s : ret->until_s;
+        *ret_from_s = from_s > *ret_from_s ? from_s : *ret_from_s;
+        *ret_until_s = until_s < *ret_until_s ? until_s : *ret_until_s;
     }
 }
 
@@ -135,12 +134,14 @@ int tls_judge_chain(X509_STORE_CTX *chain, void *arg)
     (void)arg;
     const SSL *ssl = X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct tls *t = SSL_get_app_data(ssl);
-    X509_STORE_CTX_set_verify_cb(chain, pass_dates);
+    X509_STORE_CTX_set_verify_cb(chain, tls_pass_dates);
     struct tls_chain found = { .layout = TLS_CHAIN_LAYOUT, .verdict = chain_verdict(t, chain) };
     if (found.verdict == X509_V_OK) {
-        chain_dates(X509_STORE_CTX_get0_chain(chain), &found);
+        tls_chain_dates(X509_STORE_CTX_get0_chain(chain), &found.from_s, &found.until_s);
         chain_anchor(t, X509_STORE_CTX_get0_chain(chain), &found);
     }
+    if (t->client && t->peer.tlsa)
+        tls_dane_judge(t, chain, &found);
     t->chain = found;
     X509_STORE_CTX_set_error(chain, found.verdict);
     return 1;
@@ -166,6 +167,15 @@ static struct tls_chain chain_recall(SSL *ssl)
     return chain;
 }
 
+/* DANE-EE knows no dates (RFC 7672 3.1.1). */
+static enum tls_dane dane_now(const struct tls_chain *chain, int64_t now_s)
+{
+    enum tls_dane found = (enum tls_dane)chain->dane;
+    bool dated = found == TLS_DANE_TA || found == TLS_DANE_NAME;
+    bool in_time = chain->dane_from_s <= now_s && now_s < chain->dane_until_s;
+    return dated && !in_time ? TLS_DANE_EXPIRED : found;
+}
+
 /* What was found, and what time it is. */
 static void judge(struct tls *t)
 {
@@ -183,6 +193,7 @@ static void judge(struct tls *t)
                   : now_s >= chain->until_s ? X509_V_ERR_CERT_HAS_EXPIRED
                                             : X509_V_OK;
     }
+    f->dane = dane_now(chain, now_s);
     f->chain_ok = verdict == X509_V_OK;
     f->expired = is_date(verdict);
     f->verify = f->chain_ok ? SPAN("ok") : span_z(X509_verify_cert_error_string(verdict));
@@ -249,7 +260,8 @@ static bool names_host(const struct tls *t, X509 *cert)
 {
     const unsigned strict =
         X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
-    return t->sni && X509_check_host(cert, t->sni, strlen(t->sni), strict, NULL) == 1;
+    struct span host = t->peer.host.n > 0 ? t->peer.host : span_z(t->sni);
+    return host.n > 0 && X509_check_host(cert, host.p, host.n, strict, NULL) == 1;
 }
 
 static bool names_peer(const struct tls *t, X509 *cert)

@@ -58,9 +58,12 @@ struct tls_chain {
     int32_t verdict;         /* X509_V_OK: well but for dates */
     uint8_t layout;          /* TLS_CHAIN_LAYOUT: it was found, and by a program like this one */
     bool anchor_private;
-    uint8_t anchor[TLS_DIGEST]; /* with X509_V_OK */
+    uint8_t anchor[TLS_DIGEST];        /* with X509_V_OK */
+    uint8_t dane;                      /* enum tls_dane, but for dates */
+    int64_t dane_from_s, dane_until_s; /* TLS_DANE_TA, _NAME: when that chain is in time */
 };
-enum { TLS_CHAIN_LAYOUT = 1 };
+enum { TLS_CHAIN_LAYOUT = 2 };
+enum { TLS_SECURITY_LEVEL = 2 /* 112 bits */, TLS_CHAIN_DEPTH_MAX = 10 };
 
 /* What the peer's certificate says, as text. */
 struct tls_shown {
@@ -152,5 +155,14 @@ void tls_facts_certificate(struct tls *t, X509 *cert);
 bool tls_for_clients(X509 *cert);
 /* Wall: when the first of them runs out, certificate and intermediates; 0: that cannot be read. */
 int64_t tls_chain_until_ms(const struct tls_pair *p);
+/* A verify callback that passes over dates, so that the verifier finds what else is wrong. */
+int tls_pass_dates(int ok, X509_STORE_CTX *chain);
+/* When all of these are in time: from_s <= now < until_s. */
+void tls_chain_dates(STACK_OF(X509) * all, int64_t *ret_from_s, int64_t *ret_until_s);
+
+/* tls_dane.c */
+/* Judges the chain that came, of a client with peer.tlsa, by these records and nothing else: fills
+ * the dane members of *ret. `chain` is what the library hands to tls_judge_chain. */
+void tls_dane_judge(const struct tls *t, X509_STORE_CTX *chain, struct tls_chain *ret);
 
 #endif

@@ -15,6 +15,9 @@ static const struct {
                       "7672 6)" },
     [BAR_NO_DNSSEC] = { "no-dnssec", "DANE is mandatory, and DNSSEC does not secure the way to the "
                                      "host (RFC 7672 6)" },
+    [BAR_DNSSEC_UNTOLD] = { "dnssec-untold",
+                            "DANE is mandatory, and whether DNSSEC secures the way "
+                            "to the host cannot be told" },
     [BAR_TLSA_FAILED] = { "tlsa-failed", "the host's TLSA records cannot be looked up, and without "
                                          "them nobody knows what they demand (RFC 7672 2.1.2)" },
     [BAR_TLSA_BOGUS] = { "tlsa-bogus", "DNSSEC says that the host's TLSA records are forged (RFC "

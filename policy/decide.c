@@ -144,6 +144,10 @@ static struct reply reply_bar(enum bar bar)
         return REPLY(
             450, 4, 7, 324,
             "dnssec-invalid: DANE is required, and DNSSEC does not secure the destination");
+    case BAR_DNSSEC_UNTOLD:
+        return REPLY(451, 4, 4, 312,
+                     "DNS query failed: DANE is required, and it cannot be told whether DNSSEC "
+                     "secures the destination");
     case BAR_TLSA_BOGUS:
         return REPLY(450, 4, 7, 324,
                      "dnssec-invalid: the TLSA records of the host fail DNSSEC validation");
@@ -218,6 +222,27 @@ static struct reply reply_dns(void)
     return REPLY(451, 4, 4, 3, "DNS lookup failed");
 }
 
+/* RFC 7672 2.1.2: for DANE a forged answer is more than a lookup that failed. */
+static struct reply reply_forged(void)
+{
+    return REPLY(450, 4, 7, 324, "dnssec-invalid: an answer of the DNS fails DNSSEC validation");
+}
+
+static bool is_forged(const struct host_facts *h)
+{
+    return h->mx_security == SECURITY_BOGUS || (h->ip_security == SECURITY_BOGUS && !h->is_path);
+}
+
+/* One that counts was passed over because its answers are forged. */
+static bool any_forged(const struct facts *f, unsigned ours)
+{
+    for (unsigned i = 0; i < f->n_host; i++) {
+        if (f->host[i].preference < ours && is_forged(&f->host[i]))
+            return true;
+    }
+    return false;
+}
+
 /* Why the host that was tried last did not take the mail. */
 static struct reply reply_last(const struct contract *c, const struct host_facts *h)
 {
@@ -254,6 +279,8 @@ static struct verdict end_of_list(const struct contract *c, const struct facts *
     enum bar bar = last_bar(c, f, ours);
     if (!h && bar != BAR_NONE)
         return stop(c, STEP_DEFER, reply_bar(bar), bar_words(bar));
+    if (!h && any_forged(f, ours))
+        return stop(c, STEP_DEFER, reply_forged(), "DNSSEC says that the answer is forged");
     if (!h)
         return stop(c, STEP_DEFER, reply_dns(), "no mail host has an address that is known");
     struct contract k = decide_host_contract(c, f, (unsigned)(h - f->host));
@@ -268,8 +295,8 @@ static struct verdict plan_host(const struct contract *c, const struct facts *f,
         return stop(c, STEP_NEXT_HOST, REPLY(451, 4, 4, 6, "The host is no nearer than we are"),
                     "we are in the list, and only better preferences than ours count");
     /* = RFC 4035 5.5: a bogus answer is treated as a failed lookup */
-    if (h->mx_security == SECURITY_BOGUS || (h->ip_security == SECURITY_BOGUS && !h->is_path))
-        return stop(c, STEP_NEXT_HOST, reply_dns(), "DNSSEC says that the answer is forged");
+    if (is_forged(h))
+        return stop(c, STEP_NEXT_HOST, reply_forged(), "DNSSEC says that the answer is forged");
     struct contract k = decide_host_contract(c, f, i);
     if (has_address(h) && k.bar != BAR_NONE)
         return stop(&k, STEP_NEXT_HOST, reply_bar(k.bar), bar_words(k.bar));
@@ -292,6 +319,8 @@ static bool domain_blocks(const struct contract *c, const struct facts *f, struc
     else if (f->null_mx)
         *ret = stop(c, STEP_BOUNCE, REPLY(556, 5, 1, 10, "The domain accepts no mail"),
                     "the domain says that it accepts no mail (null MX, RFC 7505)");
+    else if (f->has_mx == TRI_UNKNOWN && f->mx_security == SECURITY_BOGUS)
+        *ret = stop(c, STEP_DEFER, reply_forged(), "DNSSEC says that the MX answer is forged");
     else if (f->has_mx == TRI_UNKNOWN)
         *ret = stop(c, STEP_DEFER, reply_dns(),
                     "MX cannot be looked up, and without it no address may be guessed");

@@ -53,9 +53,10 @@ struct verdict {
  *   450 4.7.321  DANE or MTA-STS asks for TLS, and STARTTLS is missing or the handshake fails
  *   450 4.7.322  DANE-TA: the certificate is out of its time
  *   450 4.7.323  DANE: no TLSA record matches, or it is mandatory and there are none to use
- *   450 4.7.324  DANE: DNSSEC says forged, or it is mandatory and the way is not secure
+ *   450 4.7.324  DNSSEC says forged; or DANE is mandatory and the way is not secure
  *   450 4.7.325  DANE-TA: the certificate names another host
- *   451 4.4.312  DANE: TLSA records cannot be looked up
+ *   451 4.4.312  DANE: TLSA records cannot be looked up; or it is mandatory and whether the way is
+ *                secure cannot be told
  *   450 4.4.8    the MTA-STS policy does not list the host
  *   450 4.7.5    the certificate fails MTA-STS, which the text tells apart as above
  *   450 4.7.30   REQUIRETLS: who the host is rests on neither DNSSEC nor MTA-STS (RFC 8689)

@@ -44,8 +44,13 @@ static struct contract barred(enum bar bar, unsigned rule)
 /* No record authenticates the host, and DANE is mandatory. */
 static struct contract without_dane(const struct facts *f, const struct host_facts *h)
 {
-    bool open = h->ip_security == SECURITY_INSECURE || !is_trusted(f, h);
-    return barred(open ? BAR_NO_DNSSEC : BAR_NO_TLSA, RULE_DANE);
+    enum security mx = f->configured ? SECURITY_SECURE : h->mx_security;
+    enum bar bar = BAR_NO_TLSA;
+    if (h->ip_security == SECURITY_UNKNOWN || mx == SECURITY_UNKNOWN)
+        bar = BAR_DNSSEC_UNTOLD;
+    if (h->ip_security == SECURITY_INSECURE || mx == SECURITY_INSECURE)
+        bar = BAR_NO_DNSSEC;
+    return barred(bar, RULE_DANE);
 }
 
 /* RFC 7672 2.2: one usable record asks for authenticated TLS; without any, for TLS. */

@@ -61,10 +61,15 @@ struct field {
     }
 
 static const struct field facts_field[] = {
-    FACT("domain", KIND_TEXT, domain),         FACT("now", KIND_TIME, now_ms),
-    FACT("configured", KIND_FLAG, configured), FACT("mx", KIND_TRI, has_mx),
-    FACT("null-mx", KIND_FLAG, null_mx),       FACT("exists", KIND_TRI, domain_exists),
-    FACT("failure", KIND_TEXT, dns_failure),   FACT("expires", KIND_TIME, expires_ms),
+    FACT("domain", KIND_TEXT, domain),
+    FACT("now", KIND_TIME, now_ms),
+    FACT("configured", KIND_FLAG, configured),
+    FACT("mx", KIND_TRI, has_mx),
+    FACT("null-mx", KIND_FLAG, null_mx),
+    FACT("exists", KIND_TRI, domain_exists),
+    FACT("mx-security", KIND_SECURITY, mx_security),
+    FACT("failure", KIND_TEXT, dns_failure),
+    FACT("expires", KIND_TIME, expires_ms),
 };
 
 static const struct field host_field[] = {

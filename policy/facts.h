@@ -83,8 +83,10 @@ struct facts {
     enum tri has_mx;    /* NO: proven absent (implicit MX); UNKNOWN: lookup failed */
     bool configured;    /* the hosts are the route's, in its order: no MX, no loop to look for */
     bool null_mx;       /* RFC 7505 */
-    enum tri domain_exists;  /* NO: NXDOMAIN */
-    struct span dns_failure; /* in words, when something is unknown */
+    enum security mx_security; /* BOGUS: has_mx is unknown because DNSSEC says that the answer is
+                                  forged; of others host_facts.mx_security tells */
+    enum tri domain_exists;    /* NO: NXDOMAIN */
+    struct span dns_failure;   /* in words, when something is unknown */
     struct host_facts host[FACTS_HOSTS_MAX];
     unsigned n_host;
     int64_t expires_ms; /* wall: the least TTL */

@@ -33,6 +33,24 @@ int64_t retry_wait(const struct retry_config *c, unsigned attempts)
     return wait;
 }
 
+bool retry_is_dane(const struct reply *r)
+{
+    const struct status *s = &r->status;
+    if (s->class != 4)
+        return false;
+    return (s->subject == 7 && s->detail >= 321 && s->detail <= 325) ||
+           (s->subject == 4 && s->detail == 312);
+}
+
+/* The wait before attempt n of a message whose last attempt ended with this reply. */
+static int64_t wait_after(const struct retry_config *c, const struct reply *r, unsigned attempts)
+{
+    enum { SOON = 2 }; /* retries: what is mended after a rollover is mended soon */
+    if (c->dane_first_ms > 0 && retry_is_dane(r))
+        return attempts <= SOON ? c->dane_first_ms : c->dane_max_ms;
+    return retry_wait(c, attempts);
+}
+
 /* How long the message has waited. A clock that was set back says "not yet accepted": then the
  * attempts that were made tell. At most `limit`. */
 static int64_t age_of(const struct retry_config *c, const struct retry_input *in, int64_t limit)
@@ -61,7 +79,7 @@ struct retry_verdict retry_decide(const struct retry_config *c, const struct ret
 
     /* the last attempt is made when the time is up, not hours before it */
     unsigned next = in->attempts < UINT32_MAX ? in->attempts + 1 : in->attempts;
-    int64_t wait = min64(jitter(retry_wait(c, next), in->random), limit - age);
+    int64_t wait = min64(jitter(wait_after(c, &in->reply, next), in->random), limit - age);
     return (struct retry_verdict){
         .action = RETRY_LATER,
         .due_ms = in->now_ms + wait,

@@ -7,10 +7,12 @@
 /* Defaults are the field's: 5 min growing by half to an hour, a warning after 4 h, 5 days in all.
  */
 struct retry_config {
-    int64_t first_ms, max_ms;  /* first and longest wait */
-    int64_t warn_ms;           /* delay notification; 0: never */
-    int64_t give_up_ms;        /* age at which it bounces */
-    int64_t bounce_give_up_ms; /* the same for mail from the null sender */
+    int64_t first_ms, max_ms;           /* first and longest wait */
+    int64_t dane_first_ms, dane_max_ms; /* after a DANE failure: of the first two retries, of all
+                                           others; 0: as after any other */
+    int64_t warn_ms;                    /* delay notification; 0: never */
+    int64_t give_up_ms;                 /* age at which it bounces */
+    int64_t bounce_give_up_ms;          /* the same for mail from the null sender */
 };
 
 enum retry_action { RETRY_DONE, RETRY_LATER, RETRY_BOUNCE };
@@ -37,6 +39,8 @@ struct retry_verdict retry_decide(const struct retry_config *c, const struct ret
 /* What the bounce says of an expired temporary failure: 450 4.4.317 -> 550 5.4.317, the same text;
  * without a status 5.4.7. A permanent reply keeps its code. */
 struct reply retry_final_reply(const struct reply *r);
+/* DANE or DNSSEC refused every host (decide.h): TTLs rule when that can change. */
+bool retry_is_dane(const struct reply *r);
 /* The wait before attempt n (1: first retry), without jitter, which is 15 %. */
 int64_t retry_wait(const struct retry_config *c, unsigned attempts);
 

@@ -130,6 +130,11 @@ static struct dns_answer answer_of(const struct dns_query *q, struct span rdata[
         return answer_failed("no answer in time", DNS_INSECURE);
     if (q->failed)
         return answer_failed("server failure", DNS_INSECURE);
+    if (q->type == DNS_SOA && strcmp(q->name, ".") == 0) { /* the root is signed */
+        a.status = DNS_NODATA;
+        a.security = DNS_SECURE;
+        return a;
+    }
     if (!s) {
         a.status = name_exists(span_z(q->name)) ? DNS_NODATA : DNS_NXDOMAIN;
         return a;

@@ -104,7 +104,7 @@ live_mail_folder
 workers = 2
 tls { ca = "$HOPS/ca/ca.pem" }
 dns { resolver = "127.0.0.1@$dns_port", trust_anchor = "$DIR/anchors", unbound_config = "$DIR/unbound.conf",
-    timeout = 2s }
+    timeout = 2s, probe = "secure.example" }
 out { port = $port }
 retry { first = 1s, max = 2s, warn = 0s, give_up = 1m }
 sessions { dead_first = 1s, dead_max = 1s }

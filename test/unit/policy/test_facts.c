@@ -240,7 +240,7 @@ TEST(facts_text)
     facts_print(&f, &text);
     CHECK_Z(buf_span(&text),
             "domain=example.org now=1700000000000 configured=no mx=yes null-mx=no exists=yes "
-            "failure= expires=1700000300000\n"
+            "mx-security=unknown failure= expires=1700000300000\n"
             "host=mx.example.org preference=10 ip=192.0.2.1,[2001::1]:25 has-ip=yes "
             "mx-security=secure ip-security=insecure tlsa=not-asked tlsa-records= tlsa-unusable=0 "
             "tlsa-dropped=0 tlsa-base= sts=not-asked sts-match=unknown sts-domain= sts-id= "

@@ -111,7 +111,9 @@ TEST(retry_last_attempt_at_the_end)
         .reply = later, .now_ms = 5LL * DAY_MS - 10, .attempts = UINT32_MAX, .random = UINT64_MAX
     };
     CHECK_NUM(retry_decide(&field, &in).due_ms, 5LL * DAY_MS);
-    struct retry_config c = { 1, 1, 0, 1000, 1000 };
+    struct retry_config c = {
+        .first_ms = 1, .max_ms = 1, .give_up_ms = 1000, .bounce_give_up_ms = 1000
+    };
     in.now_ms = 0;
     CHECK_NUM(retry_decide(&c, &in).due_ms, 1);
 }

@@ -91,7 +91,7 @@ static const struct {
     { "null-mx=yes", TLS_NEED_TRY, "bounce bounce 556 5.1.10" },
     { "exists=no", TLS_NEED_TRY, "bounce bounce 550 5.1.2" },
     { "mx1.lab.example/us=yes", TLS_NEED_TRY, "bounce bounce 554 5.4.6" },
-    { "mx1.lab.example/mx-security=bogus", TLS_NEED_TRY, "next-host connect 451 4.4.3" },
+    { "mx1.lab.example/mx-security=bogus", TLS_NEED_TRY, "next-host connect 450 4.7.324" },
     { "connected=no", TLS_NEED_TRY, "connect connect 451 4.4.1" },
 };
 
