@@ -229,6 +229,8 @@ static void fields_listener(const struct thing *t, struct ctl *row)
     };
     const struct listen_config *l = t->at;
     ctl_set(row, "tls", span_z(words[l->tls]));
+    if (!l->requiretls)
+        ctl_set(row, "requiretls", SPAN("no"));
     field_networks(row, "proxy", l->proxy, l->n_proxy);
 }
 

@@ -96,6 +96,10 @@ static void put_accepted(const struct ctl *line, struct buf *out)
     put_key(" by ", line, "client", out);
     put_key(" helo ", line, "helo", out);
     put_channel(line, out);
+    if (is_yes(line, "requiretls"))
+        buf_put(out, SPAN(", REQUIRETLS"));
+    if (has(line, "tls-required"))
+        buf_put(out, SPAN(", TLS-Required: No"));
     put_key(", Message-ID ", line, "message-id", out);
 }
 

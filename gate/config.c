@@ -348,8 +348,10 @@ static void finish_listeners(struct config_make *m)
     for (unsigned i = 0; i < c->n_listen; i++) {
         struct listen_config *l = &c->listen[i];
         bool starttls = l->tls == LISTEN_STARTTLS && m->certificate;
+        bool requiretls = l->requiretls && (starttls || l->tls == LISTEN_IMPLICIT);
         l->smtpd = (struct smtpd_config){ .hostname = c->hostname,
-                                          .exts = exts | (starttls ? EXT_STARTTLS : 0u),
+                                          .exts = exts | (starttls ? EXT_STARTTLS : 0u) |
+                                                  (requiretls ? EXT_REQUIRETLS : 0u),
                                           .implicit_tls = l->tls == LISTEN_IMPLICIT,
                                           .limits = c->limits.in };
     }

@@ -34,6 +34,7 @@ struct listen_config {
     struct span name; /* "0.0.0.0:25": also its id in ticket bindings */
     struct ip ip;
     enum listen_tls tls;
+    bool requiretls;      /* REQUIRETLS is announced under TLS */
     struct ip_net *proxy; /* PROXY v2 is demanded from these */
     unsigned n_proxy;
     struct smtpd_config smtpd;

@@ -72,6 +72,8 @@ static const char *const listen_tls_names[] = { "starttls", "implicit", "off", N
 static const struct setting listen_rows[] = {
     { "tls", "tls = starttls", .read = read_choice, .offset = offsetof(struct listen_config, tls),
       .names = listen_tls_names },
+    { "requiretls", "requiretls = yes", .read = read_flag,
+      .offset = offsetof(struct listen_config, requiretls) },
     { "proxy", "proxy = [\"192.0.2.0/24\"]", SETTING_LIST, .read = read_proxy },
 };
 
@@ -81,7 +83,7 @@ static enum err read_listen(struct reader *r, const struct setting *s, const str
     static const struct settings settings = { "listen", listen_rows, COUNTOF(listen_rows) };
     struct config_make *m = make_of(r);
     struct config *c = m->config;
-    struct listen_config l = { .tls = LISTEN_STARTTLS };
+    struct listen_config l = { .tls = LISTEN_STARTTLS, .requiretls = true };
     (void)to;
 
     if (ip_parse_port(t->args->text, 0, &l.ip) != ERR_OK || l.ip.port == 0)

@@ -13,7 +13,8 @@ enum {
     SESSION_ARENA_MAX = 64 * 1024,
     JOB_ARENA_MAX = 4 * 1024 * 1024,
     DETAIL_MAX = 600,
-    BROKEN_MAX = 1800
+    BROKEN_MAX = 1800,
+    PARTING_MS = 5 * 1000, /* for QUIT to a host that will not do */
 };
 
 #define TO(stage) (1u << STAGE_##stage)
@@ -204,6 +205,7 @@ static void session_on_open(struct session *s)
     struct smtpc_config config = {
         .hostname = c->hostname,
         .lmtp = s->dest->route.kind == ROUTE_LMTP,
+        .local = host(s)->is_path,
         .need_tls = !contract_allows_plaintext(&s->contract),
         .limits = c->limits.out,
     };
@@ -282,12 +284,36 @@ static void session_on_greeted(struct session *s)
     session_move(s, STAGE_SEND);
 }
 
+/* = RFC 8689 4.2.1: "If any of the above steps fail, the client MUST issue a QUIT" */
+static void session_part(struct session *s)
+{
+    smtpc_quit(s->smtpc, session_now(s));
+    (void)conn_write(s->conn, smtpc_output(s->smtpc));
+    conn_finish(s->conn, PARTING_MS);
+    s->conn = NULL;
+}
+
+/* EHLO is answered under TLS. */
+static void session_on_checked(struct session *s)
+{
+    struct host_facts *h = host(s);
+    h->requiretls = smtpc_exts(s->smtpc) & EXT_REQUIRETLS ? TRI_YES : TRI_NO;
+    struct verdict v = decide_announced(&s->contract, h);
+    if (v.step == STEP_SEND) {
+        session_move(s, STAGE_SEND);
+    } else {
+        host_failed(s, v.why, SPAN_NONE);
+        session_part(s);
+        session_next_host(s);
+    }
+}
+
 static void session_on_ready(struct session *s)
 {
     if (s->stage == STAGE_GREET)
         session_on_greeted(s);
     else if (s->stage == STAGE_CHECK)
-        session_move(s, STAGE_SEND);
+        session_on_checked(s);
     else if (s->stage == STAGE_SEND)
         transfer_next(s);
 }

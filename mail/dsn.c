@@ -118,6 +118,37 @@ static void copy_header(struct writer *w)
         buf_truncate(&w->original, lines_n); /* the rest is a line that a limit cut */
 }
 
+/* What the author said, of a message with REQUIRETLS: the notification may go on to hosts that do
+ * not promise anything, and knows its message by date, addresses and Message-ID. */
+static bool says_content(struct span line)
+{
+    static const char *const names[] = { "Subject", "Comments", "Keywords", "Thread-Topic" };
+    struct span name = span_trim(span_cut(&line, ':'));
+    bool found = false;
+    for (size_t i = 0; i < COUNTOF(names); i++)
+        found = found || span_eq_nocase(name, span_z(names[i]));
+    return found;
+}
+
+static void redact(struct writer *w)
+{
+    struct buf kept;
+    bool left_out = false;
+    struct span rest = buf_span(&w->original);
+    buf_init(&kept, 2 * FULL_BYTES_MAX + 2);
+    while (rest.n > 0) {
+        size_t n = span_find(rest, '\n') + 1;
+        struct span line = span_head(rest, n < rest.n ? n : rest.n);
+        rest = span_tail(rest, line.n);
+        if (line.p[0] != ' ' && line.p[0] != '\t')
+            left_out = says_content(line);
+        if (!left_out)
+            buf_put(&kept, line);
+    }
+    buf_done(&w->original);
+    w->original = kept;
+}
+
 static void take_original(struct writer *w)
 {
     if (!w->d->body)
@@ -127,6 +158,8 @@ static void take_original(struct writer *w)
         buf_clear(&w->original);
         copy_header(w);
     }
+    if (w->d->original->requiretls)
+        redact(w);
     w->eight_bit = text_eight_bit(buf_span(&w->original));
 }
 

@@ -129,8 +129,10 @@ static void end_field(struct header_scan *h)
     case FIELD_MESSAGE_ID:
         take_message_id(h, value);
         break;
-    case FIELD_TLS_REQUIRED: /* = RFC 8689 5: "No" is the only value that is defined */
-        h->tls_required_no = h->tls_required_no || span_eq_nocase(value, SPAN("No"));
+    case FIELD_TLS_REQUIRED:
+        /* = RFC 8689 3: "More than one instance of the TLS-Required header field MUST NOT appear in
+         * a given message." "No" is the only value; what breaks the rule relaxes nothing. */
+        h->tls_required_no = ++h->tls_fields == 1 && span_eq_nocase(value, SPAN("No"));
         break;
     case FIELD_NONE:
     case FIELD_OTHER:

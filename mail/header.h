@@ -30,7 +30,8 @@ struct header_scan {
     unsigned n_watch;
     unsigned watched;     /* the first of them that was seen; n_watch: none */
     unsigned watch_at;    /* the first that has the name of the field being read */
-    bool tls_required_no; /* TLS-Required: No (RFC 8689) */
+    bool tls_required_no; /* TLS-Required: No (RFC 8689 3), and no second such field */
+    unsigned tls_fields;  /* how many TLS-Required fields */
     bool postern_loop;    /* a Received of ours: "by <hostname> (Postern)" counted in our_hops */
     unsigned our_hops;
     struct span hostname;  /* ours, lower case, to see loops */

@@ -144,6 +144,7 @@ struct contract contract_join(struct contract a, struct contract b)
     j.dane = a.dane > b.dane ? a.dane : b.dane;
     j.sts = a.sts > b.sts ? a.sts : b.sts;
     j.authenticated = a.authenticated || b.authenticated;
+    j.keyword = a.keyword || b.keyword;
     j.tlsa = a.tlsa ? a.tlsa : b.tlsa;
     j.bar = a.bar > b.bar ? a.bar : b.bar;
     return j;
@@ -159,7 +160,7 @@ bool contract_at_least(const struct contract *a, const struct contract *b)
     if (y.anchors && x.anchors != y.anchors)
         return false;
     bool of_host = x.dane >= y.dane && x.sts >= y.sts && x.authenticated >= y.authenticated &&
-                   x.bar >= y.bar && (!y.tlsa || same_tlsa(&x, &y));
+                   x.keyword >= y.keyword && x.bar >= y.bar && (!y.tlsa || same_tlsa(&x, &y));
     return of_host && x.need >= y.need && x.floor >= y.floor &&
            x.forward_secret >= y.forward_secret && x.revocation >= y.revocation &&
            x.host_name >= y.host_name && wants_time(&x) >= wants_time(&y);
@@ -202,6 +203,8 @@ static void put_host_digest(const struct contract *k, struct buf *text)
     char digest[TLSA_DIGEST_MAX];
     if (k->dane != DANE_OFF || k->sts != STS_OFF || k->authenticated)
         buf_putf(text, ".d%ds%d%s", k->dane, k->sts, k->authenticated ? "a" : "");
+    if (k->keyword)
+        buf_put(text, SPAN(".k"));
     if (k->tlsa)
         buf_putf(text, ".t%s", tlsa_set_digest(k->tlsa, digest));
     if (k->bar != BAR_NONE)
@@ -286,6 +289,8 @@ static void put_host_demands(const struct contract *c, struct buf *out)
         buf_putf(out, " tlsa=%u", c->tlsa->n);
     if (c->authenticated)
         buf_put(out, SPAN(" authenticated=yes"));
+    if (c->keyword)
+        buf_put(out, SPAN(" keyword=yes"));
     if (c->bar != BAR_NONE)
         buf_putf(out, " bar=%s", bar_name(c->bar));
 }

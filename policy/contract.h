@@ -78,6 +78,8 @@ struct contract {
     enum dane_mode dane; /* DANE_MANDATORY implies TLS_NEED_ENCRYPT */
     enum sts_mode sts;
     bool authenticated; /* REQUIRETLS: who the host is must be proven (RFC 8689 4.2.1) */
+    bool keyword;       /* and, but for notifications, it must announce REQUIRETLS as well. Not a
+                           matter of TLS: decide_announced asks for it after EHLO */
 
     /* Of one host, and set by decide_host_contract alone. The two judge beside the chain and name
      * that a connector demands, never instead of them. */
@@ -107,7 +109,8 @@ MUST_USE enum err tls_need_read(struct span s, enum tls_need *ret);
 /* "tls=encrypt floor=1.2 fs=yes asked-by=route"; between fs and asked-by what else is demanded:
  * "expired=allowed revocation=hard names=mx.lab.example+2;host ca=nodes identity=1". Of a set its
  * first name, cut, and how many more. Then what of a host is demanded: "dane=mandatory tlsa=2
- * authenticated=yes bar=sts-host", of the records their number. At most CONTRACT_TEXT_MAX bytes. */
+ * authenticated=yes keyword=yes bar=sts-host", of the records their number. At most
+ * CONTRACT_TEXT_MAX bytes. */
 enum { CONTRACT_TEXT_MAX = 500 };
 void contract_print(const struct contract *c, struct buf *out);
 

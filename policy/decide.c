@@ -57,6 +57,7 @@ struct contract decide_contract(const struct route *r, const struct message_fact
         struct contract asked = contract_none();
         asked.need = TLS_NEED_ENCRYPT;
         asked.authenticated = true;
+        asked.keyword = m->from.n > 0;
         asked.rules = RULE_REQUIRETLS;
         c = contract_join(c, asked);
     }
@@ -110,12 +111,22 @@ static bool published(const struct contract *c)
     return c->rules & (RULE_DANE | RULE_STS);
 }
 
+/* = RFC 8689 4.2.1: "Unable to establish TLS-protected SMTP session: 5.7.10 Encryption needed" */
+static bool only_message_asks(const struct contract *c)
+{
+    const unsigned others = RULE_ROUTE | RULE_CONNECTOR | RULE_NODE | RULE_TENANT;
+    return (c->rules & RULE_REQUIRETLS) && !(c->rules & others);
+}
+
 static struct reply reply_no_tls(const struct contract *c)
 {
     if (published(c))
         return REPLY(450, 4, 7, 321,
                      "starttls-not-supported: DANE or MTA-STS of the destination requires TLS, and "
                      "it does not offer STARTTLS");
+    if (only_message_asks(c))
+        return REPLY(450, 4, 7, 10,
+                     "Encryption needed: REQUIRETLS, and the destination does not offer STARTTLS");
     return REPLY(450, 4, 4, 317, "TLS is required, and the destination does not offer STARTTLS");
 }
 
@@ -125,6 +136,8 @@ static struct reply reply_handshake(const struct contract *c)
         return REPLY(450, 4, 7, 321,
                      "starttls-not-supported: DANE or MTA-STS of the destination requires TLS, and "
                      "the TLS handshake failed");
+    if (only_message_asks(c))
+        return REPLY(450, 4, 7, 10, "Encryption needed: REQUIRETLS, and the TLS handshake failed");
     return REPLY(450, 4, 4, 317, "TLS is required, and the TLS handshake failed");
 }
 
@@ -217,6 +230,12 @@ static struct reply reply_channel(const struct contract *c, const struct host_fa
     return reply_breach(c, h->breach);
 }
 
+static struct reply reply_keyword(void)
+{
+    return REPLY(450, 4, 7, 30,
+                 "REQUIRETLS support required, and the mail host does not announce it");
+}
+
 static struct reply reply_dns(void)
 {
     return REPLY(451, 4, 4, 3, "DNS lookup failed");
@@ -251,6 +270,8 @@ static struct reply reply_last(const struct contract *c, const struct host_facts
         return REPLY(451, 4, 4, 1, "No host of the destination could be reached");
     if (h->channel == TRI_NO)
         return reply_channel(c, h);
+    if (c->keyword && h->requiretls == TRI_NO)
+        return reply_keyword();
     if (demanded && h->handshake == TRI_NO)
         return reply_handshake(c);
     if (demanded && h->starttls_offered == TRI_NO)
@@ -269,6 +290,21 @@ static enum bar last_bar(const struct contract *c, const struct facts *f, unsign
     return BAR_NONE;
 }
 
+/* Every host that counts was reached over a channel as it must be, and does not announce
+ * REQUIRETLS. */
+static bool nobody_announces(const struct contract *c, const struct facts *f, unsigned ours)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < f->n_host && c->keyword; i++) {
+        if (f->host[i].preference >= ours || f->host[i].has_ip == TRI_NO)
+            continue;
+        if (f->host[i].requiretls != TRI_NO)
+            return false;
+        n++;
+    }
+    return n > 0;
+}
+
 static struct verdict end_of_list(const struct contract *c, const struct facts *f, unsigned ours)
 {
     const struct host_facts *h = decide_last_failure(f);
@@ -276,6 +312,12 @@ static struct verdict end_of_list(const struct contract *c, const struct facts *
         return stop(c, STEP_BOUNCE,
                     REPLY(550, 5, 4, 4, "No mail host of the domain has an address"),
                     "every mail host is proven to have no address");
+    if (nobody_announces(c, f, ours))
+        return stop(
+            c, STEP_BOUNCE,
+            REPLY(550, 5, 7, 30,
+                  "REQUIRETLS support required, and no mail host of the destination has it"),
+            "the message says REQUIRETLS, and no mail host announces it");
     enum bar bar = last_bar(c, f, ours);
     if (!h && bar != BAR_NONE)
         return stop(c, STEP_DEFER, reply_bar(bar), bar_words(bar));
@@ -385,4 +427,14 @@ struct verdict decide_secured(const struct contract *c, const struct host_facts 
     struct verdict v = stop(c, STEP_NEXT_HOST, reply_breach(c, breach), contract_breach(c, tls));
     v.breach = breach;
     return v;
+}
+
+/* = RFC 8689 4.2.1: "Ensure that the response to the subsequent EHLO following establishment of the
+ * TLS protection advertises the REQUIRETLS capability." */
+struct verdict decide_announced(const struct contract *c, const struct host_facts *h)
+{
+    if (!c->keyword || h->requiretls == TRI_YES)
+        return go(c, STEP_SEND, "the host promises what the message asks");
+    return stop(c, STEP_NEXT_HOST, reply_keyword(),
+                "REQUIRETLS is demanded and not announced (RFC 8689 4.2.1)");
 }

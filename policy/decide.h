@@ -60,6 +60,9 @@ struct verdict {
  *   450 4.4.8    the MTA-STS policy does not list the host
  *   450 4.7.5    the certificate fails MTA-STS, which the text tells apart as above
  *   450 4.7.30   REQUIRETLS: who the host is rests on neither DNSSEC nor MTA-STS (RFC 8689)
+ *   450 4.7.30   REQUIRETLS: this host does not announce it
+ *   550 5.7.30   REQUIRETLS: all hosts were reached, and none announces it
+ *   450 4.7.10   REQUIRETLS, and nobody else asks for TLS: no STARTTLS, handshake failed
  *   451 4.4.1    no connection, or it was lost       451 4.4.3  DNS cannot tell
  *   550 5.1.2    no such domain (NXDOMAIN)           556 5.1.10 null MX (RFC 7505)
  *   550 5.4.4    no host has an address              554 5.4.6  mail would loop
@@ -69,7 +72,8 @@ struct verdict {
 bool decide_local(const struct route *r);
 
 /* The contract of a recipient by route and message; before any network. REQUIRETLS raises it to
- * TLS_NEED_ENCRYPT at least and to `authenticated`, unless the route's last hop crosses no network.
+ * TLS_NEED_ENCRYPT at least, to `authenticated`, and, but for notifications (the null return-path,
+ * RFC 8689 5), to `keyword`; unless the route's last hop crosses no network.
  * TLS-Required: No (RFC 8689 5), without REQUIRETLS, takes DANE_OPPORTUNISTIC and STS_OPPORTUNISTIC
  * out, and nothing else: not what a route or connector demands, DANE_MANDATORY neither. */
 struct contract decide_contract(const struct route *r, const struct message_facts *m);
@@ -126,5 +130,11 @@ struct verdict decide_greeted(const struct contract *c, const struct host_facts 
  */
 struct verdict decide_secured(const struct contract *c, const struct host_facts *h,
                               const struct tls_facts *tls);
+
+/* EHLO is answered under TLS: requiretls of the host is known. SEND or NEXT_HOST. What is heard
+ * here nobody on the line can have changed; so when all hosts fail in this, decide_plan bounces at
+ * once, while what somebody on the line can do (no STARTTLS, a certificate of his) is tried again.
+ */
+struct verdict decide_announced(const struct contract *c, const struct host_facts *h);
 
 #endif

@@ -241,6 +241,8 @@ static void put_certificate(const struct contract *c, struct buf *out)
                  out);
     else
         put_line("", need_sentences[named ? TLS_NEED_CHAIN : c->need], out);
+    if (c->keyword)
+        put_line("", "and only to hosts that announce REQUIRETLS under TLS", out);
     put_names(c, out);
     if (c->need < TLS_NEED_CHAIN)
         return;

@@ -94,6 +94,7 @@ static const struct field host_field[] = {
     HOST("connected", KIND_TRI, connected),
     HOST("starttls", KIND_TRI, starttls_offered),
     HOST("handshake", KIND_TRI, handshake),
+    HOST("requiretls", KIND_TRI, requiretls),
     HOST("channel", KIND_TRI, channel),
     HOST("breach", KIND_BREACH, breach),
     HOST("failure", KIND_TEXT, failure),

@@ -74,6 +74,7 @@ struct host_facts {
     enum tri handshake;  /* NO: it was tried and failed, or STARTTLS was refused */
     enum tri channel;    /* NO: the handshake was well, but broke the contract */
     enum breach breach;  /* channel NO: what it broke; NONE: that was not kept */
+    enum tri requiretls; /* the channel is what it must be, and under it REQUIRETLS is announced */
     struct span failure; /* in words */
 };
 

@@ -25,6 +25,7 @@ struct smtpc_limits {
 struct smtpc_config {
     struct span hostname; /* EHLO name */
     bool lmtp;            /* LHLO, one reply a recipient after the body (RFC 2033) */
+    bool local;           /* a socket of this machine: REQUIRETLS asks nothing of it */
     bool need_tls;        /* MAIL is impossible before TLS */
     bool implicit_tls;    /* TLS was there before the greeting */
     struct smtpc_limits limits;
@@ -76,8 +77,9 @@ void smtpc_starttls(struct smtpc *c, int64_t now_ms);
 void smtpc_tls_started(struct smtpc *c, const struct tls_facts *tls, int64_t now_ms);
 
 /* Can this mail go to this peer at all? Before smtpc_send, after READY: SIZE, SMTPUTF8, 8BITMIME,
- * BINARYMIME, REQUIRETLS. *ret: the reply that the bounce will quote (5.3.4, 5.6.7, 5.6.3, 5.6.1,
- * 5.7.30; 5.1.3 for an address or parameter that cannot be written on a line). */
+ * BINARYMIME, REQUIRETLS (of a notification only that there is TLS, RFC 8689 5). *ret: the reply
+ * that the bounce will quote (5.3.4, 5.6.7, 5.6.3, 5.6.1, 5.7.30; 5.1.3 for an address or parameter
+ * that cannot be written on a line). */
 MUST_USE enum err smtpc_fits(const struct smtpc *c, const struct smtpc_mail *m, struct reply *ret);
 
 /* Starts a transaction. With PIPELINING all of MAIL, RCPT.. and DATA or BDAT go at once; with

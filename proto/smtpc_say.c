@@ -103,6 +103,16 @@ static bool text_fits(const struct smtpc_mail *m)
     return true;
 }
 
+/* = RFC 8689 5: "When the MAIL FROM return-path is empty, the REQUIRETLS parameter SHOULD NOT cause
+ * a bounce message to be discarded even if the next-hop relay does not advertise REQUIRETLS." But
+ * it is "protected in the same manner as the original message": never in clear. */
+static bool lacks_requiretls(const struct smtpc *c, const struct envelope *e)
+{
+    if (!e->requiretls || c->config.local)
+        return false;
+    return !c->tls || (e->from.n > 0 && !smtpc_has(c, EXT_REQUIRETLS));
+}
+
 enum err smtpc_fits(const struct smtpc *c, const struct smtpc_mail *m, struct reply *ret)
 {
     const struct envelope *e = m->envelope;
@@ -119,7 +129,7 @@ enum err smtpc_fits(const struct smtpc *c, const struct smtpc_mail *m, struct re
         no = REPLY(554, 5, 6, 1, "the next host does not take binary mail");
     else if (e->body_kind == BODY_8BITMIME && e->eight_bit && !smtpc_has(c, EXT_8BITMIME))
         no = REPLY(554, 5, 6, 3, "the next host does not take 8-bit mail");
-    else if (e->requiretls && !(c->tls && smtpc_has(c, EXT_REQUIRETLS)))
+    else if (lacks_requiretls(c, e))
         no = REPLY(550, 5, 7, 30, "the next host does not support REQUIRETLS");
     if (no.code == 0)
         return ERR_OK;

@@ -156,8 +156,20 @@ static bool smtpd_not_offered(const struct smtpd *s, enum cmd_verb verb)
     return verb == CMD_BDAT && !(s->config->exts & EXT_CHUNKING);
 }
 
+/* REQUIRETLS came in clear, where it is not offered; under TLS it would be, and nothing else is
+ * wrong with the command. = RFC 8689 2: "This option MUST only be specified in the context of an
+ * SMTP session meeting the security requirements": it uses TLS. */
+static bool smtpd_too_early(const struct smtpd *s, struct span line)
+{
+    struct cmd c;
+    unsigned exts = smtpd_exts(s, s->esmtp);
+    if (s->tls || !s->esmtp || !(s->config->exts & EXT_REQUIRETLS))
+        return false;
+    return cmd_parse(line, s->smtputf8, exts | EXT_REQUIRETLS, &c) == CMD_OK && c.mail.requiretls;
+}
+
 /* Refuses a command by what can be seen of it alone, if there is anything to refuse. */
-static bool smtpd_refused(struct smtpd *s, const struct cmd *c, enum cmd_error e)
+static bool smtpd_refused(struct smtpd *s, struct span line, const struct cmd *c, enum cmd_error e)
 {
     unsigned bit = CMD_BIT(c->verb);
     if (bit & CMDS_UNKNOWN)
@@ -167,6 +179,8 @@ static bool smtpd_refused(struct smtpd *s, const struct cmd *c, enum cmd_error e
         smtpd_refuse(s, REPLY(502, 5, 5, 1, "command not implemented"));
     else if (!(smtpd_states[s->state].cmds & bit) || (c->verb == CMD_STARTTLS && s->tls))
         smtpd_refuse(s, smtpd_order_reply(s, c->verb));
+    else if (e == CMD_BAD_PARAM && c->verb == CMD_MAIL && smtpd_too_early(s, line))
+        smtpd_refuse(s, REPLY(530, 5, 7, 10, "REQUIRETLS needs TLS: STARTTLS first"));
     else if (e != CMD_OK)
         smtpd_refuse(s, smtpd_syntax_reply(e, c->verb));
     else
@@ -189,7 +203,7 @@ bool smtpd_command(struct smtpd *s, struct span line, int64_t now_ms, struct smt
     enum smtpd_state state = s->state;
     enum cmd_error e = cmd_parse(line, s->smtputf8, smtpd_exts(s, s->esmtp), &c);
     s->since_ms = now_ms;
-    if (smtpd_refused(s, &c, e)) {
+    if (smtpd_refused(s, line, &c, e)) {
         if (c.verb == CMD_BDAT && e == CMD_OK && !smtpd_not_offered(s, c.verb))
             smtpd_chunk_eat(s, c.chunk, state, now_ms);
         return true;

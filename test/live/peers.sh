@@ -474,20 +474,33 @@ exim_start() {
     peers_wait_port "$2" "$3" 10 "$1/log"
 }
 
-# --- OpenSMTPD 6.8, in clear: with OpenSSL 3 it cannot serve STARTTLS
+# --- OpenSMTPD 6.8, in clear, or with TLS as a client without a certificate: see README.md
 
-# opensmtpd_start DIR IP PORT NEXT_IP NEXT_PORT: NEXT_PORT 0 keeps mail in DIR/root/mail.
+# opensmtpd_start DIR IP PORT NEXT_IP NEXT_PORT [SCHEME [CERT KEY]]: NEXT_PORT 0 keeps mail in DIR/root/mail.
+# SCHEME: smtp+tls demands TLS of the next hop, smtp+notls uses none; CERT is shown to it.
 opensmtpd_start() {
     jail_make "$1/root" || return 1
     mkdir -p "$1/root/var/lib/opensmtpd/empty" "$1/root/var/spool/smtpd"
     chmod 711 "$1/root/var/spool/smtpd"
     echo opensmtpd.bench.example >"$1/root/etc/mailname"
+    peers_pki=
+    if [ -n "${7:-}" ]; then
+        mkdir -p "$1/root/etc/pki"
+        cp "$7" "$1/root/etc/pki/client.pem"
+        cp "$8" "$1/root/etc/pki/client.key"
+        chmod 600 "$1/root/etc/pki/client.key"
+        peers_pki='pki client'
+    fi
     {
+        [ -z "$peers_pki" ] ||
+            printf 'pki client %s\n' 'cert "/etc/pki/client.pem"' 'key "/etc/pki/client.key"'
         echo "listen on $2 port $3"
         if [ "$5" = 0 ]; then
             echo 'action "go" maildir "/mail/Maildir" virtual { "@" = "mail" }'
         else
-            echo "action \"go\" relay host \"smtp://$4:$5\""
+            peers_tls=
+            [ "${6:-}" != smtp+tls ] || peers_tls='tls no-verify'
+            echo "action \"go\" relay host \"${6:-smtp}://$4:$5\" $peers_pki $peers_tls"
         fi
         echo 'match from any for any action "go"'
     } >"$1/root/etc/smtpd.conf"

@@ -290,7 +290,8 @@ static const struct {
       FROM(""),
       { SENT " requiretls=yes", FAILED "connector=o/lab reply=\"450 4.4.317 no\" starttls=no "
                                        "handshake=unknown tls=none" },
-      "same" },
+      "different: 450 4.4.317 TLS is required, and the destination does not offer STARTTLS -> 450 "
+      "4.7.10 Encryption needed: REQUIRETLS" },
     { "more hosts might do better",
       FROM(""),
       FROM(OUT "mx = yes, tls = encrypt }\n"),

@@ -437,7 +437,7 @@ TEST(config_defaults)
     CHECK_NUM(c->listen[0].tls, LISTEN_STARTTLS);
     CHECK(!(c->listen[0].smtpd.exts & EXT_STARTTLS)); /* no certificate */
     CHECK(c->listen[0].smtpd.exts & EXT_CHUNKING);
-    CHECK(!(c->listen[0].smtpd.exts & EXT_REQUIRETLS));
+    CHECK(!(c->listen[0].smtpd.exts & EXT_REQUIRETLS)); /* nor what needs TLS */
     CHECK_NUM(c->listen[0].smtpd.limits.message_bytes, 50 << 20);
 
     CHECK(c->relay.local == &c->local && map_get(&c->local, SPAN("example.org")) != NULL);
@@ -531,6 +531,9 @@ static void check_full_tls(const struct config *c)
     CHECK_NUM(c->listen[0].n_proxy, 2);
     CHECK_NUM(c->listen[1].tls, LISTEN_IMPLICIT);
     CHECK(c->listen[1].smtpd.implicit_tls && !(c->listen[1].smtpd.exts & EXT_STARTTLS));
+    CHECK(c->listen[0].smtpd.exts & EXT_REQUIRETLS); /* T-43: by default where there is TLS */
+    CHECK(!(c->listen[1].smtpd.exts & EXT_REQUIRETLS) && !c->listen[1].requiretls);
+    CHECK(!(c->listen[2].smtpd.exts & EXT_REQUIRETLS));
     CHECK_NUM(c->listen[2].tls, LISTEN_NO_TLS);
     CHECK(!(c->listen[2].smtpd.exts & EXT_STARTTLS));
     CHECK_NUM(c->listen[2].smtpd.limits.message_bytes, 25 << 20);

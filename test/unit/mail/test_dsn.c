@@ -246,7 +246,7 @@ TEST(t43_dsn_returns_what_was_asked)
     };
     for (size_t i = 0; i < COUNTOF(rows); i++) {
         test_case(rows[i].name);
-        struct body *body = body_of(SPAN("Subject: s\r\n\r\nsecret body\r\n.\r\n"));
+        struct body *body = body_of(SPAN("Subject: s\r\nDate: d\r\n\r\nsecret body\r\n.\r\n"));
         if (rows[i].big)
             body_append(body, span_of(big, sizeof big));
         struct envelope e = original_of();
@@ -261,11 +261,36 @@ TEST(t43_dsn_returns_what_was_asked)
         CHECK_NUM(holds(&b, "secret"), rows[i].full);
         CHECK_NUM(holds(&b, "message/rfc822\r\n"), rows[i].full);
         CHECK_NUM(holds(&b, "text/rfc822-headers\r\n"), !rows[i].full);
-        CHECK_HOLDS(&b, "Subject: s\r\n");
+        CHECK_HOLDS(&b, "Date: d\r\n");
+        CHECK_NUM(holds(&b, "Subject: s\r\n"), !rows[i].requiretls);
         buf_done(&b);
         body_unref(body);
     }
     test_case(NULL);
+}
+
+/* Of a message with REQUIRETLS nothing that its author said comes back, in no form of the fields.
+ */
+TEST(t43_dsn_keeps_what_the_author_said)
+{
+    struct body *body =
+        body_of(SPAN("From: f\r\nSUBJECT: hidden\r\n hidden on\r\nsubject : hidden\r\n"
+                     "To: t\r\n to\r\nKeywords:\r\n\thidden\r\nComments:hidden\r\n"
+                     "Thread-Topic: hidden\r\nSubject-Of: seen\r\n\r\nhidden\r\n"));
+    struct envelope e = original_of();
+    struct rcpt rcpt = { .addr = SPAN("u@b.example") };
+    e.size = body->n;
+    e.ret = DSN_RET_FULL;
+    e.requiretls = true;
+    for (enum dsn_kind kind = DSN_FAILED; kind <= DSN_RELAYED; kind++) {
+        struct dsn_rcpt r = { .rcpt = &rcpt, .kind = kind, .reply = SPAN("550 x") };
+        struct buf b;
+        compose_one(&e, &r, body, &b);
+        CHECK(!holds(&b, "hidden"));
+        CHECK_HOLDS(&b, "From: f\r\nTo: t\r\n to\r\nSubject-Of: seen\r\n\r\n--");
+        buf_done(&b);
+    }
+    body_unref(body);
 }
 
 TEST(t11_dsn_mends_line_ends)

@@ -70,6 +70,10 @@ static const struct row rows[] = {
     { "TLS-Required: Nothing", SPAN("TLS-Required: Nothing\r\n\r\n"), 0, 0, false, true, 23, "" },
     { "TLS-Required: No, folded on", SPAN("TLS-Required: No\r\n way\r\n\r\n"), 0, 0, false, true,
       24, "" },
+    { "T-43: TLS-Required twice", SPAN("TLS-Required: No\r\nTLS-Required: No\r\n\r\n"), 0, 0, false,
+      true, 36, "" },
+    { "T-43: TLS-Required, another before", SPAN("TLS-Required: x\r\nTLS-Required: No\r\n\r\n"), 0,
+      0, false, true, 35, "" },
     { "TLS-Required empty", SPAN("TLS-Required:\r\n\r\n"), 0, 0, false, true, 15, "" },
     { "TLS-Required of another", SPAN("X-TLS-Required: No\r\n\r\n"), 0, 0, false, true, 20, "" },
 };

@@ -229,6 +229,59 @@ TEST(decide_plan_lists)
     }
 }
 
+/* = RFC 8689 4.2.1: "repeat steps 2-5 with each host on the recipient domain's list of MX hosts",
+ * "If there are no more MX hosts, the client MUST NOT transmit the message to the domain." */
+TEST(t43_decide_all_hosts_are_asked_for_requiretls)
+{
+    struct route mx = { .kind = ROUTE_MX, .contract = contract_none() };
+    struct message_facts m = { .from = SPAN("a@b.example"), .requiretls = true };
+    struct contract c = decide_contract(&mx, &m);
+    struct facts f = facts_of("10a 20a 30n");
+    for (unsigned i = 0; i < 3; i++)
+        f.host[i].mx_security = SECURITY_SECURE;
+    struct host_facts *h = f.host;
+    CHECK(c.keyword && c.authenticated);
+
+    struct contract k = decide_plan(&c, &f, 0).contract;
+    check_verdict(decide_announced(&k, &h[0]), STEP_NEXT_HOST, 450, "4.7.30");
+    h[0].connected = h[0].starttls_offered = h[0].handshake = TRI_YES;
+    h[0].requiretls = TRI_NO;
+    check_verdict(decide_announced(&k, &h[0]), STEP_NEXT_HOST, 450, "4.7.30");
+    check_verdict(decide_plan(&c, &f, 1), STEP_CONNECT, 0, "");
+    h[1] = h[0];
+    h[1].preference = 20;
+    check_verdict(decide_plan(&c, &f, 3), STEP_BOUNCE, 550, "5.7.30");
+
+    /* what somebody on the line can have done is no last word */
+    h[0].requiretls = TRI_UNKNOWN;
+    h[0].starttls_offered = TRI_NO;
+    check_verdict(decide_plan(&c, &f, 3), STEP_DEFER, 450, "4.7.30");
+    h[1].starttls_offered = TRI_NO;
+    h[1].handshake = h[1].requiretls = TRI_UNKNOWN;
+    check_verdict(decide_plan(&c, &f, 3), STEP_DEFER, 450, "4.7.10");
+    h[1].handshake = TRI_NO;
+    check_verdict(decide_plan(&c, &f, 3), STEP_DEFER, 450, "4.7.10");
+
+    h[1].requiretls = TRI_YES;
+    check_verdict(decide_announced(&k, &h[1]), STEP_SEND, 0, "");
+    m.from = SPAN_NONE; /* a notification: the channel as before, without the word */
+    struct contract n = decide_contract(&mx, &m);
+    CHECK(n.authenticated && !n.keyword && !contract_eq(&n, &c) && contract_at_least(&c, &n));
+    CHECK(!contract_at_least(&n, &c) && contract_join(n, c).keyword);
+    char with[CONTRACT_DIGEST_MAX], without[CONTRACT_DIGEST_MAX];
+    CHECK(strcmp(contract_digest(&c, with), contract_digest(&n, without)) != 0); /* T-42 */
+    struct buf text;
+    buf_init(&text, CONTRACT_TEXT_MAX);
+    contract_print(&c, &text);
+    CHECK_Z(buf_span(&text), "tls=encrypt floor=1.2 fs=no authenticated=yes keyword=yes "
+                             "asked-by=requiretls");
+    buf_done(&text);
+    check_verdict(decide_announced(&n, &h[0]), STEP_SEND, 0, "");
+    m.from = SPAN("a@b.example"); /* a socket of this machine */
+    mx.kind = ROUTE_MAILDIR;
+    CHECK(!decide_contract(&mx, &m).keyword);
+}
+
 TEST(decide_plan_domains)
 {
     struct facts f = facts_of("10a");

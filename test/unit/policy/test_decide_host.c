@@ -337,6 +337,7 @@ TEST(decide_tls_required_no_relaxes_what_is_published)
     c = decide_contract(&r, &both); /* REQUIRETLS wins, RFC 8689 4.1 */
     CHECK(c.dane == DANE_OPPORTUNISTIC && c.sts == STS_OPPORTUNISTIC && c.authenticated);
     CHECK(decide_wants_tlsa(&c) && decide_wants_sts(&c));
+    CHECK(!c.keyword); /* of a notification: RFC 8689 5 */
     r.contract.dane = DANE_MANDATORY;
     c = decide_contract(&r, &no);
     CHECK(c.dane == DANE_MANDATORY && c.sts == STS_OFF);

@@ -245,7 +245,8 @@ TEST(facts_text)
             "mx-security=secure ip-security=insecure tlsa=not-asked tlsa-records= tlsa-unusable=0 "
             "tlsa-dropped=0 tlsa-base= sts=not-asked sts-match=unknown sts-domain= sts-id= "
             "sts-fetched=0 us=no path=no connected=no starttls=unknown "
-            "handshake=unknown channel=unknown breach=none failure=connection+20refused\n");
+            "handshake=unknown requiretls=unknown channel=unknown breach=none "
+            "failure=connection+20refused\n");
     buf_done(&text);
 }
 

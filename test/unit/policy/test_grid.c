@@ -465,8 +465,10 @@ static enum outcome outcome_of(const struct contract *c, const struct shown *s)
     if (v.reply.code == 451)
         return LOST;
     CHECK(v.reply.code == 450);
-    CHECK(v.reply.status.detail == 317 || v.reply.status.detail == 320);
-    return v.reply.status.detail == 317 ? NOT_SECURE : NOT_PROVEN;
+    /* X.7.10: nobody but the message (REQUIRETLS) asks for TLS, RFC 8689 4.2.1 */
+    unsigned detail = v.reply.status.detail;
+    CHECK(detail == 317 || detail == 320 || (detail == 10 && (c->rules & RULE_REQUIRETLS)));
+    return detail == 320 ? NOT_PROVEN : NOT_SECURE;
 }
 
 /* --- the naive oracle: what administrators, senders and the requirements say, one by one */

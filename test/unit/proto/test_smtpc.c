@@ -91,7 +91,25 @@ static const struct fits_row {
       0,
       0,
       0 },
-    { "requiretls", "", true, { .requiretls = true }, SPAN("b@y"), 1, 550, 7, 30 },
+    { "T-43: requiretls",
+      "",
+      true,
+      { .requiretls = true, .from = SPAN("a@x") },
+      SPAN("b@y"),
+      1,
+      550,
+      7,
+      30 },
+    /* = RFC 8689 5: "SHOULD NOT cause a bounce message to be discarded" */
+    { "T-43: requiretls, a notification",
+      "",
+      true,
+      { .requiretls = true },
+      SPAN("b@y"),
+      1,
+      0,
+      0,
+      0 },
     { "requiretls in clear",
       "250-REQUIRETLS\r\n",
       false,
@@ -151,6 +169,24 @@ TEST(smtpc_fits_table)
         CHECK_NUM(no.status.subject, row->subject);
         CHECK_NUM(no.status.detail, row->detail);
         rig_free(r);
+    }
+}
+
+/* T-43: LMTP over a socket of this machine crosses no network, and Dovecot knows no REQUIRETLS. */
+TEST(t43_smtpc_fits_a_local_socket)
+{
+    struct smtpc_config config = { .hostname = SPAN("gate.example"), .lmtp = true };
+    struct envelope e = { .from = SPAN("a@x.example"), .requiretls = true };
+    struct rcpt one = { .addr = SPAN("b@y.example") };
+    const struct rcpt *rcpts[] = { &one };
+    struct smtpc_mail mail = { &e, rcpts, 1, 0 };
+    for (int local = 0; local < 2; local++) {
+        config.local = local;
+        struct smtpc *c = smtpc_new(&config, START);
+        struct reply no = { 0 };
+        CHECK_NUM(smtpc_fits(c, &mail, &no), local ? ERR_OK : ERR_REFUSED);
+        CHECK_NUM(no.status.detail, local ? 0 : 30);
+        smtpc_free(c);
     }
 }
 
