@@ -67,7 +67,10 @@ EOF2
 }
 
 worker_rss_kb() {
-    worker_pid=$(tr -d ' ' <"/proc/$PID/task/$PID/children")
+    worker_pid=
+    for child in $(cat "/proc/$PID/task/$PID/children"); do
+        if tr '\0' ' ' <"/proc/$child/cmdline" | grep -q -- --worker; then worker_pid=$child; fi
+    done
     awk '$1 == "Pss:" { print $2 }' "/proc/$worker_pid/smaps_rollup"
 }
 
