@@ -157,10 +157,14 @@ void helper_stop(struct helper *h)
 {
     if (h->pid <= 0)
         return;
-    close(h->channel);
-    for (int i = 0; i < STOP_STEPS && waitpid(h->pid, NULL, WNOHANG) == 0; i++)
-        (void)poll(NULL, 0, STOP_STEP_MS);
-    if (kill(h->pid, SIGKILL) == 0)
-        (void)waitpid(h->pid, NULL, 0);
+    pid_t pid = h->pid;
     h->pid = 0;
+    close(h->channel);
+    for (int i = 0; i < STOP_STEPS; i++) {
+        if (waitpid(pid, NULL, WNOHANG) != 0)
+            return;
+        (void)poll(NULL, 0, STOP_STEP_MS);
+    }
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
 }
